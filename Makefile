@@ -1,0 +1,46 @@
+# What a newcomer needs: Python 3.11 or later, and make.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python example_project/manage.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Serve the example site on http://127.0.0.1:$PORT (8000), with running tasks
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) seed_demo
+	@echo
+	@echo "  The demo:  http://127.0.0.1:$(PORT)/        log in as admin, password admin"
+	@echo "  Reports:   http://127.0.0.1:$(PORT)/reports/"
+	@echo "  Stop it with Ctrl-C."
+	@echo
+	@exec $(MANAGE) runserver --noreload 127.0.0.1:$(PORT)
+
+test: $(VENV)/.installed-test ## Run the quick tests, on SQLite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
+	$(BIN)/tox run -e lint,types,imports
+
+docs: $(VENV)/.installed-dev ## Build the documentation into docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
+
+clean: ## Remove all that these commands made, the demo's database too
+	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .coverage .coverage.* htmlcov .hypothesis
+	rm -f example_project/db.sqlite3 example_project/db.sqlite3-*
+
+# Installed again when pyproject.toml changes, and not otherwise: the install is editable.
+$(VENV)/.installed: EXTRAS =
+$(VENV)/.installed-test: EXTRAS = [test]
+$(VENV)/.installed-dev: EXTRAS = [dev]
+$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev: pyproject.toml
+	@echo "Installing into $(VENV), which takes a moment ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'
+	@touch $@

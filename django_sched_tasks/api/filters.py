@@ -1,0 +1,136 @@
+"""Filters, search and order of lists, by query parameters. Unknown parameters are ignored, wrong values are refused."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from django_sched_tasks.api.reading import read_id, read_instant, read_text, read_word, refuse
+from django_sched_tasks.models import ExecutionStatus, Kind, NodeState, Source, TaskStatus
+from django_sched_tasks.triggers import KINDS
+from django_sched_tasks.triggers.errors import shown
+
+# Turns a parameter's name and its values into a condition.
+Condition = Callable[[str, list[str]], Q]
+
+
+def _texts(field: str) -> Condition:
+    """Equal to the text, or to one of them where the parameter is repeated."""
+    return lambda name, values: Q(**{f"{field}__in": [read_text(name, value) for value in values]})
+
+
+def _words(field: str, words: Mapping[str, Any]) -> Condition:
+    """One of several known words, separated by commas or repeated."""
+
+    def condition(name: str, values: list[str]) -> Q:
+        given = [word.strip() for value in values for word in value.split(",")]
+        return Q(**{f"{field}__in": {read_word(name, word, words) for word in given if word}})
+
+    return condition
+
+
+def _ids(field: str) -> Condition:
+    def read(name: str, value: str) -> int:
+        found = read_id(value)
+        return found if found is not None else refuse(name, _("%s is not an id.") % shown(value))
+
+    return lambda name, values: Q(**{f"{field}__in": [read(name, value) for value in values]})
+
+
+def _uuids(field: str) -> Condition:
+    def read(name: str, value: str) -> uuid.UUID:
+        try:
+            return uuid.UUID(value)
+        except ValueError:
+            refuse(name, _("%s is not an id.") % shown(value))
+
+    return lambda name, values: Q(**{f"{field}__in": [read(name, value) for value in values]})
+
+
+def _instant(lookup: str) -> Condition:
+    def condition(name: str, values: list[str]) -> Q:
+        moments: list[datetime] = [read_instant(name, value) for value in values]
+        return Q(**{lookup: moments[-1]})
+
+    return condition
+
+
+def _same(words: list[str]) -> dict[str, str]:
+    return {word: word for word in words}
+
+
+TASK_FILTERS: dict[str, Condition] = {
+    "status": _words(
+        "status", {name: status for status in TaskStatus for name in (status.name.lower(), str(status.value))}
+    ),
+    "trigger": _words("trigger", _same(list(KINDS))),
+    "source": _words("source", _same(Source.values)),
+    "job_id": _texts("job_id"),
+    "func": _texts("func"),
+    "queue": _texts("queue"),
+}
+EXECUTION_FILTERS: dict[str, Condition] = {
+    "task": _ids("task"),
+    "status": _words("status", _same(ExecutionStatus.values)),
+    "kind": _words("kind", _same(Kind.values)),
+    "job_id": _texts("job_id"),
+    "func": _texts("func"),
+    "queue": _texts("queue"),
+    "node": _uuids("node"),
+    "fire_at_after": _instant("fire_at__gte"),
+    "fire_at_before": _instant("fire_at__lte"),
+    **{f"fire_at__{lookup}": _instant(f"fire_at__{lookup}") for lookup in ("gt", "gte", "lt", "lte")},
+}
+NODE_FILTERS: dict[str, Condition] = {
+    "state": _words("state", _same(NodeState.values)),
+    "host": _texts("host"),
+}
+
+
+class FieldFilter(BaseFilterBackend):
+    """The view's ``filters``; a parameter without a value is as good as none."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        filters: dict[str, Condition] = getattr(view, "filters", {})
+        for name, condition in filters.items():
+            if values := [value for value in request.query_params.getlist(name) if value]:
+                queryset = queryset.filter(condition(name, values))
+        return queryset
+
+
+class SearchFilter(BaseFilterBackend):
+    """``?search=``: each of its words stands in one of the view's ``search_fields``."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        fields: tuple[str, ...] = getattr(view, "search_fields", ())
+        for word in search_words(request):
+            queryset = queryset.filter(Q(*((f"{field}__icontains", word) for field in fields), _connector=Q.OR))
+        return queryset
+
+
+def search_words(request: Request) -> list[str]:
+    return read_text("search", request.query_params.get("search", "")).split()
+
+
+class OrderingFilter(BaseFilterBackend):
+    """``?ordering=name,-next_run``, of the view's ``ordering_fields``; empty values come last, the id decides ties."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        given = request.query_params.get("ordering", "")
+        if not given.strip():
+            return queryset
+        fields: tuple[str, ...] = getattr(view, "ordering_fields", ())
+        allowed = {f"{sign}{field}": (field, sign == "-") for field in fields for sign in ("", "-")}
+        order: dict[str, Any] = {}
+        for word in given.split(","):
+            field, descending = read_word("ordering", word.strip(), allowed)
+            order.setdefault(field, F(field).desc(nulls_last=True) if descending else F(field).asc(nulls_last=True))
+        return queryset.order_by(*order.values(), "-pk")

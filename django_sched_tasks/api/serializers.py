@@ -1,0 +1,187 @@
+"""How tasks, executions and nodes look as JSON.
+
+What is written goes to the operations as it was given, so these only show; their writable fields say to the schema and
+to the browsable API what may be sent.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+
+from django_sched_tasks import definitions, triggers
+from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
+
+
+class UtcDateTimeField(serializers.DateTimeField):
+    """ISO 8601 in UTC, whatever time zone and format the host has set."""
+
+    def to_representation(self, value: datetime) -> str:
+        return utc_text(value)
+
+
+def utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class RowSerializer(serializers.ModelSerializer[Any]):
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: UtcDateTimeField,
+    }
+
+
+class TaskSerializer(RowSerializer):
+    status_display = serializers.CharField(source="get_status_display", read_only=True)
+    trigger_description = serializers.SerializerMethodField()
+    last_status = serializers.CharField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = SchedulerTask
+        read_only_fields = (
+            "status",
+            "last_run",
+            "next_run",
+            "pause_note",
+            "schedule_error",
+            "source",
+            "created_at",
+            "updated_at",
+            "created_by",
+            "updated_by",
+            "anchor",
+            "planned_through",
+            "version",
+            "fire_count",
+            "run_count",
+            "skipped_count",
+            "missed_count",
+            "purged_covers",
+        )
+        fields = (
+            "id",
+            *definitions.FIELDS,
+            "status_display",
+            "trigger_description",
+            "last_status",
+            *read_only_fields,
+        )
+
+    def get_trigger_description(self, task: SchedulerTask) -> str:
+        return triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+
+
+# What a task's JSON has and nobody may set: ignored, so that what was read can be sent back.
+READ_ONLY = frozenset(TaskSerializer.Meta.fields) - frozenset(definitions.FIELDS) | {"waiting"}
+
+
+class PauseSerializer(serializers.Serializer[Any]):
+    note = serializers.CharField(required=False, allow_blank=True, max_length=255)
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    args = serializers.ListField(required=False)
+    kwargs = serializers.DictField(required=False)
+
+
+class NoBodySerializer(serializers.Serializer[Any]):
+    """For what takes no arguments."""
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    trigger = serializers.CharField()
+    trigger_args = serializers.DictField()
+    timezone = serializers.CharField(required=False, allow_blank=True)
+    count = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=10)
+    after = UtcDateTimeField(required=False)
+
+
+class ExecutionSerializer(RowSerializer):
+    task = serializers.IntegerField(source="task_id", allow_null=True)
+    node = serializers.UUIDField(source="node_id", allow_null=True)
+    status_display = serializers.CharField(source="get_status_display")
+    reason_display = serializers.CharField(source="get_reason_display")
+
+    class Meta:
+        model = TaskExecution
+        fields = (
+            "id",
+            "task",
+            "job_id",
+            "task_name",
+            "func",
+            "kind",
+            "fire_at",
+            "run_at",
+            "attempt",
+            "status",
+            "status_display",
+            "reason",
+            "reason_display",
+            "covers",
+            "args",
+            "kwargs",
+            "queue",
+            "executor",
+            "priority",
+            "queued_at",
+            "started_at",
+            "finished_at",
+            "duration",
+            "node",
+            "result",
+            "error",
+            "traceback",
+            "output",
+            "progress",
+            "requested_by",
+        )
+        read_only_fields = fields
+
+
+class NodeSerializer(RowSerializer):
+    class Meta:
+        model = SchedulerNode
+        fields = (
+            "id",
+            "host",
+            "machine",
+            "pid",
+            "pid_started",
+            "started_by",
+            "queues",
+            "executors",
+            "slots",
+            "slots_in_use",
+            "state",
+            "started_at",
+            "heartbeat_at",
+            "loop_at",
+            "stopped_at",
+            "clock_offset",
+            "versions",
+        )
+        read_only_fields = fields
+
+
+class ParameterSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    required = serializers.BooleanField()  # type: ignore[assignment]  # DRF takes it out of the class
+    annotation = serializers.CharField()
+    default = serializers.JSONField()
+    has_default = serializers.BooleanField()
+
+
+class FunctionSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    module = serializers.CharField()
+    name = serializers.CharField()
+    signature = serializers.CharField()
+    summary = serializers.CharField()
+    doc = serializers.CharField()
+    is_async = serializers.BooleanField()
+    parameters = ParameterSerializer(many=True)

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SchedTasksConfig(AppConfig):
+    name = "django_sched_tasks"
+    verbose_name = _("Scheduled tasks")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django_sched_tasks import autostart, checks  # noqa: F401, PLC0415 - the checks register themselves
+
+        autostart.on_ready()

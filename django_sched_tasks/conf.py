@@ -1,0 +1,196 @@
+"""The settings of this app: one dict ``SCHED_TASKS``, read live on every use, every key known here.
+
+Nothing is cached, so ``override_settings`` and a changed settings module work without a signal. What a value must look
+like stands beside its default; ``problems()`` compares the host's dict with that and is what the system checks show.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+SETTING = "SCHED_TASKS"
+AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the dict: its default, whether a value is right, and that in words."""
+
+    default: Any
+    is_valid: Callable[[Any], bool]
+    expected: str
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_executors(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and "default" in value
+        and all(isinstance(alias, str) and isinstance(entry, Mapping) for alias, entry in value.items())
+        and all(
+            isinstance(entry.get("BACKEND"), str) and isinstance(entry.get("OPTIONS", {}), Mapping)
+            for entry in value.values()
+        )
+        and all(set(entry) <= {"BACKEND", "OPTIONS"} for entry in value.values())
+    )
+
+
+DEFAULT_EXECUTORS = {
+    "default": {"BACKEND": "django_sched_tasks.executors.ThreadExecutor", "OPTIONS": {"max_workers": 10}},
+}
+
+KEYS: dict[str, Key] = {
+    "AUTO_START": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "LOCK_FILE": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str | os.PathLike) and bool(os.fspath(value))),
+        "the path of a file, or None",
+    ),
+    "TASK_MODULES": Key(
+        ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
+    ),
+    "ALLOWED_FUNCS": Key((), _is_names, "a list of patterns such as 'shop.reports:daily' or 'shop.reports:*'"),
+    "EXECUTORS": Key(
+        DEFAULT_EXECUTORS,
+        _is_executors,
+        "a dict of aliases, 'default' among them, each with BACKEND (a dotted path) and OPTIONS (a dict)",
+    ),
+    "QUEUES": Key(None, lambda value: value is None or (_is_names(value) and value), "a list of queue names, or None"),
+    "DEFAULTS": Key({}, lambda value: isinstance(value, Mapping), "a dict of policies for new tasks"),
+    "POLL_INTERVAL": Key(1.0, _is_positive, "seconds, more than 0"),
+    "HEARTBEAT_INTERVAL": Key(5.0, _is_positive, "seconds, more than 0"),
+    "NODE_TIMEOUT": Key(30.0, _is_positive, "seconds, more than HEARTBEAT_INTERVAL"),
+    "PREFETCH": Key(40, _is_count, "a whole number, 0 or more"),
+    "SHUTDOWN_GRACE": Key(10.0, _is_positive, "seconds, more than 0"),
+    "RETENTION": Key(
+        {"days": 90},
+        lambda value: (
+            value is None or (isinstance(value, Mapping) and set(value) == {"days"} and _is_positive(value["days"]))
+        ),
+        "{'days': N}, or None to keep all",
+    ),
+    "API_PERMISSION_CLASSES": Key(
+        ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
+    ),
+}
+
+
+def _given() -> Mapping[str, Any]:
+    value = getattr(settings, SETTING, None)
+    return value if isinstance(value, Mapping) else {}
+
+
+def get(name: str) -> Any:
+    """The value of a key: the host's, else the default.
+
+    A value of the wrong shape counts as absent; the system check has said so.
+    """
+    key = KEYS[name]
+    value = _given().get(name, key.default)
+    return value if key.is_valid(value) else key.default
+
+
+def problems() -> Iterator[tuple[str, str, str]]:
+    """What is wrong with the host's dict, as (key, sentence, hint)."""
+    value = getattr(settings, SETTING, {})
+    if not isinstance(value, Mapping):
+        yield SETTING, f"{SETTING} is a {type(value).__name__}; it must be a dict.", f"Write {SETTING} = {{...}}."
+        return
+    for name in value:
+        if name not in KEYS:
+            nearest = difflib.get_close_matches(str(name), KEYS, n=1, cutoff=0.5)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(KEYS)}."
+            yield str(name), f"{SETTING} has an unknown key {name!r}.", hint
+        elif not KEYS[name].is_valid(value[name]):
+            yield name, f"{SETTING}[{name!r}] is {value[name]!r}.", f"It must be {KEYS[name].expected}."
+    if node_timeout() <= heartbeat_interval():
+        yield (
+            "NODE_TIMEOUT",
+            f"NODE_TIMEOUT ({node_timeout()} s) is not above HEARTBEAT_INTERVAL ({heartbeat_interval()} s).",
+            "A node would be declared dead between two signs of life; let it miss several.",
+        )
+
+
+def auto_start() -> bool:
+    """Whether a server process may start a scheduler by itself; the environment variable overrides the setting."""
+    override = auto_start_override()
+    return bool(get("AUTO_START")) if override is None else override
+
+
+def auto_start_override() -> bool | None:
+    """What the environment variable says: True or False where it is 1 or 0, None where it says nothing."""
+    return {"0": False, "1": True}.get(os.environ.get(AUTO_START_VARIABLE, "").strip())
+
+
+def lock_file() -> str | None:
+    value = get("LOCK_FILE")
+    return None if value is None else os.fspath(value)
+
+
+def task_modules() -> tuple[str, ...]:
+    return tuple(get("TASK_MODULES"))
+
+
+def allowed_funcs() -> tuple[str, ...]:
+    return tuple(get("ALLOWED_FUNCS"))
+
+
+def executors() -> dict[str, Mapping[str, Any]]:
+    return dict(get("EXECUTORS"))
+
+
+def queues() -> tuple[str, ...] | None:
+    """The queues that a node of this host serves; None means all."""
+    value = get("QUEUES")
+    return None if value is None else tuple(value)
+
+
+def defaults() -> dict[str, Any]:
+    return dict(get("DEFAULTS"))
+
+
+def poll_interval() -> float:
+    return float(get("POLL_INTERVAL"))
+
+
+def heartbeat_interval() -> float:
+    return float(get("HEARTBEAT_INTERVAL"))
+
+
+def node_timeout() -> float:
+    return float(get("NODE_TIMEOUT"))
+
+
+def prefetch() -> int:
+    return int(get("PREFETCH"))
+
+
+def shutdown_grace() -> float:
+    return float(get("SHUTDOWN_GRACE"))
+
+
+def retention_days() -> float | None:
+    """How long ended executions are kept; None means for ever."""
+    value = get("RETENTION")
+    return None if value is None else float(value["days"])
+
+
+def api_permission_classes() -> tuple[str, ...]:
+    return tuple(get("API_PERMISSION_CLASSES"))

@@ -1,0 +1,250 @@
+"""What a task's definition must look like, whatever face it comes from; every error at its field, all at once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext as _
+
+from django_sched_tasks import conf, registry, triggers
+from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
+from django_sched_tasks.models import SchedulerTask
+from django_sched_tasks.payload import problem
+
+REQUIRED = ("name", "func", "trigger", "trigger_args")
+POLICIES = (
+    "misfire_grace_time",
+    "coalesce",
+    "max_catch_up",
+    "max_instances",
+    "overlap",
+    "concurrency_key",
+    "timeout",
+    "max_retries",
+    "retry_delay",
+    "retry_backoff",
+    "on_crash",
+    "pause_on_failure",
+    "priority",
+)
+# What people may give; all else of a task is told by the engine, or by its verbs.
+FIELDS = (
+    *REQUIRED,
+    "job_id",
+    "description",
+    "args",
+    "kwargs",
+    "timezone",
+    "queue",
+    "executor",
+    "executor_options",
+    *POLICIES,
+)
+TRIGGER_FIELDS = ("trigger", "trigger_args", "timezone")
+FUNCTION_FIELDS = ("func", "args", "kwargs")
+JSON_FIELDS: dict[str, type] = {"trigger_args": dict, "kwargs": dict, "executor_options": dict, "args": list}
+NEEDED_TEXT = ("name", "job_id", "queue", "executor")
+IDEMPOTENCY_KEY_LENGTH = 64
+LARGEST_VALUE = 64 * 1024  # characters of text, or of the JSON of a field
+MOST_UNKNOWN = 10  # unknown names that are told one by one
+
+Errors = dict[str, list[str]]
+
+
+def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The fields of a new task, with the site's defaults for what was left out; raises InvalidDefinition."""
+    defaults = {name: value for name, value in conf.defaults().items() if name in POLICIES}
+    if given.get("trigger") == "date":
+        defaults["misfire_grace_time"] = None  # a single date is late rather than never
+    values = {**defaults, **given}
+    if not values.get("job_id"):
+        values.pop("job_id", None)
+    errors: Errors = {name: [_("This field is required.")] for name in REQUIRED if name not in given}
+    return _clean(values, SchedulerTask(), set(values), errors, now)
+
+
+def clean_changes(stored: SchedulerTask, changes: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The changed fields of a stored task; what repeats the stored value passes as it is."""
+    touched = {name for name, value in changes.items() if not _repeats(stored, name, value)}
+    return _clean(changes, stored, touched, {}, now)
+
+
+def _repeats(stored: SchedulerTask, name: str, value: Any) -> bool:
+    return name in FIELDS and is_same(value, getattr(stored, name))
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are the same as JSON has it: 1 is not true, at any depth."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list | dict):
+        return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return bool(one == other)
+
+
+def _clean(
+    values: Mapping[str, Any], base: SchedulerTask, touched: set[str], errors: Errors, now: datetime
+) -> dict[str, Any]:
+    """Clean the touched fields one by one, then those that only make sense together."""
+    cleaned: dict[str, Any] = {}
+    unknown = [name for name in values if name not in FIELDS]
+    errors.update((name, [_unknown(name)]) for name in unknown[:MOST_UNKNOWN])
+    for name, value in values.items():
+        if name not in FIELDS:
+            continue
+        if name in touched:
+            _clean_field(name, value, base, cleaned, errors)
+        else:
+            cleaned[name] = value
+
+    def now_has(name: str) -> Any:
+        return cleaned.get(name, getattr(base, name))
+
+    if touched & set(TRIGGER_FIELDS) and not errors.keys() & set(TRIGGER_FIELDS):
+        _check_trigger(now_has, errors, now)
+    if touched & set(FUNCTION_FIELDS) and "func" not in errors:
+        _check_function(now_has, errors)
+    if errors:
+        raise InvalidDefinition(errors)
+    return cleaned
+
+
+def _unknown(name: str) -> str:
+    nearest = difflib.get_close_matches(name, FIELDS, n=1)
+    hint = _("Did you mean %r?") % nearest[0] if nearest else _("Known fields: %s.") % ", ".join(FIELDS)
+    return _("There is no such field. %s") % hint
+
+
+def _clean_field(name: str, value: Any, base: SchedulerTask, cleaned: dict[str, Any], errors: Errors) -> None:
+    field: Any = SchedulerTask._meta.get_field(name)
+    complaint = problem(value) or _wrong_type(name, field, value) or _too_large(name, value)
+    if complaint:
+        errors[name] = [complaint]
+        return
+    if name in JSON_FIELDS or name in ("trigger", "func"):
+        cleaned[name] = value  # checked as a whole, by the rooms that know them
+        return
+    try:
+        cleaned[name] = field.clean(value, base)
+    except ValidationError as error:
+        errors[name] = list(error.messages)
+        return
+    complaint = _wrong_choice(name, cleaned[name])
+    if complaint:
+        errors[name] = [complaint]
+
+
+def _wrong_type(name: str, field: Any, value: Any) -> str | None:
+    wanted = _wanted(name, field, value)
+    return (
+        None
+        if wanted is None
+        else _("%(given)s was given; it must be %(wanted)s.")
+        % {
+            "given": _kind_of(value),
+            "wanted": wanted,
+        }
+    )
+
+
+def _wanted(name: str, field: Any, value: Any) -> str | None:
+    """What the value should have been, where its JSON type is wrong; None where it is right.
+
+    ``trigger``, ``trigger_args`` and ``func`` are left to the rooms that know them and answer with examples.
+    """
+    if name in ("trigger", "trigger_args", "func"):
+        return None
+    if name in JSON_FIELDS:
+        wanted = _("a JSON object") if JSON_FIELDS[name] is dict else _("a JSON list")
+        return None if isinstance(value, JSON_FIELDS[name]) else wanted
+    if isinstance(field, models.CharField | models.TextField):
+        return None if isinstance(value, str) else _("text")
+    if isinstance(value, list | dict):
+        return _("a single value")
+    if isinstance(value, bool) and not isinstance(field, models.BooleanField):
+        return _("a number")
+    if isinstance(value, float) and isinstance(field, models.IntegerField) and not value.is_integer():
+        return _("a whole number")
+    return None
+
+
+def _too_large(name: str, value: Any) -> str | None:
+    if name in FUNCTION_FIELDS:
+        return None  # the registry limits them together
+    size = len(value) if isinstance(value, str) else len(json.dumps(value)) if isinstance(value, list | dict) else 0
+    if size <= LARGEST_VALUE:
+        return None
+    return _("It has %(size)d characters; at most %(limit)d are kept. Store large data elsewhere and name it here.") % {
+        "size": size,
+        "limit": LARGEST_VALUE,
+    }
+
+
+def _kind_of(value: Any) -> str:
+    names = {dict: _("an object"), list: _("a list"), bool: _("true or false"), type(None): _("null"), str: _("text")}
+    return str(names.get(type(value), _("a number")))
+
+
+def _wrong_choice(name: str, value: Any) -> str | None:
+    if name in NEEDED_TEXT and not value.strip():
+        return _("This field may not be blank.")
+    if name == "executor" and value not in conf.executors():
+        known = ", ".join(sorted(conf.executors()))
+        return _("There is no executor %(name)r. Known are: %(known)s; SCHED_TASKS['EXECUTORS'] names them.") % {
+            "name": value,
+            "known": known,
+        }
+    return None
+
+
+def _check_trigger(now_has: Any, errors: Errors, now: datetime) -> None:
+    try:
+        triggers.validate(now_has("trigger"), now_has("trigger_args"), timezone=now_has("timezone"), now=now)
+    except InvalidTrigger as error:
+        errors.update(error.errors)
+
+
+def _check_function(now_has: Any, errors: Errors) -> None:
+    try:
+        function = registry.check(now_has("func"))
+        if function.takes_context:
+            text = _(
+                "It takes the context of Django's tasks, which a run here does not have: schedule a plain function."
+            )
+            raise InvalidDefinition({"func": text})
+        if not errors.keys() & {"args", "kwargs"}:
+            registry.check_arguments(function, now_has("args"), now_has("kwargs"))
+    except InvalidDefinition as error:
+        errors.update(error.errors)
+
+
+def clean_note(note: Any) -> str:
+    limit = SchedulerTask._meta.get_field("pause_note").max_length or 255
+    if not isinstance(note, str):
+        raise InvalidDefinition({"note": _("%s was given; it must be text.") % _kind_of(note)})
+    complaint = problem(note)
+    if complaint:
+        raise InvalidDefinition({"note": complaint})
+    if len(note) > limit:
+        raise InvalidDefinition(
+            {"note": _("It has %(length)d characters; at most %(limit)d fit.") % {"length": len(note), "limit": limit}}
+        )
+    return note.strip()
+
+
+def clean_idempotency_key(key: Any) -> str:
+    complaint = problem(key) if isinstance(key, str) else _("It must be text.")
+    if not complaint and len(key) > IDEMPOTENCY_KEY_LENGTH:
+        complaint = _("It has %(length)d characters; at most %(limit)d are allowed.") % {
+            "length": len(key),
+            "limit": IDEMPOTENCY_KEY_LENGTH,
+        }
+    if complaint:
+        raise InvalidDefinition({"Idempotency-Key": complaint})
+    return str(key)

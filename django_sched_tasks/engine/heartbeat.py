@@ -1,0 +1,103 @@
+"""This node's sign of life, and its eye on the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import connections
+
+from django_sched_tasks import conf, database
+from django_sched_tasks.engine import recovery
+from django_sched_tasks.engine.clock import DatabaseClock
+from django_sched_tasks.engine.node import Node
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """A thread of its own, so that neither a slow pass nor a long commit makes the node look dead."""
+
+    def __init__(
+        self,
+        node: Node,
+        clock: DatabaseClock,
+        *,
+        slots_in_use: Callable[[], int],
+        seconds_since_pass: Callable[[], float],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._clock = clock
+        self._slots_in_use = slots_in_use
+        self._seconds_since_pass = seconds_since_pass
+        self._on_change = on_change
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sched-tasks-heartbeat", daemon=True)
+        self._trusted_from = 0.0
+        self._next_sweep = 0.0
+        self._last_beat = time.monotonic()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        self._stop.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        database.adopt_own_connection()
+        failures = 0
+        while not self._stop.wait(conf.heartbeat_interval() if not failures else min(2.0**failures / 4, 5.0)):
+            try:
+                self._beat()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                connections[self._node.using].close()
+                logger.log(
+                    logging.DEBUG if failures > 1 and database.is_outage(error) else logging.ERROR,
+                    "No sign of life could be given: %s",
+                    error,
+                )
+        connections.close_all()
+
+    def _beat(self) -> None:
+        now = self._read_clock()
+        alive = database.retrying(
+            lambda: self._node.beat(
+                now,
+                loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
+                slots_in_use=self._slots_in_use(),
+                clock_offset=round(self._clock.offset, 3),
+            )
+        )
+        if not alive:
+            self._node.begin_anew(now)
+        changed = recovery.recover(self._node, now, by_timeout=self._may_judge())
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + conf.node_timeout()
+            changed = recovery.sweep(self._node, now) or changed
+        if changed:
+            self._on_change()
+
+    def _read_clock(self) -> datetime:
+        """The database's instant; a pass has just read it, unless the loop has stalled."""
+        if self._seconds_since_pass() > 2 * conf.poll_interval():
+            self._clock.set(database.now(self._node.using))
+        return self._clock.now()
+
+    def _may_judge(self) -> bool:
+        """Whether we may declare others dead for their silence.
+
+        After a gap in our own signs of life (we were stopped, or the database was away for everybody) the others get
+        one whole time-out to be heard again.
+        """
+        moment = time.monotonic()
+        if moment - self._last_beat > conf.node_timeout() / 2:
+            self._trusted_from = moment + conf.node_timeout()
+        self._last_beat = moment
+        return moment >= self._trusted_from

@@ -1,0 +1,189 @@
+"""APScheduler's job store, whose jobs are not tasks but executions that this node has just claimed.
+
+The contract with APScheduler 3.11 that this leans on: ``get_due_jobs`` is the only call of a store that may fail, an
+exception in any other ends the scheduler's thread while ``running`` stays true, so none of them raises; a job that
+has a next fire time after its submission is given to ``update_job`` and no removal is announced;
+``get_next_run_time`` comes right after the submissions, so what APScheduler did not submit is handed back there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.job import Job
+from apscheduler.jobstores.base import BaseJobStore
+from apscheduler.triggers.base import BaseTrigger
+from django.db import connections
+
+from django_sched_tasks import conf, database, planning
+from django_sched_tasks.engine.claims import Claims
+from django_sched_tasks.engine.clock import DatabaseClock
+from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.recorder import Accepted, Recorder
+from django_sched_tasks.engine.wakeup import Peek, peek
+
+logger = logging.getLogger(__name__)
+
+NEVER_AGAIN = datetime(9999, 1, 1, tzinfo=UTC)
+UNBOUNDED = 1 << 30  # instances: the limits are kept in the database, over all nodes
+
+
+class OnceMore(BaseTrigger):
+    """Names a far later time, so that APScheduler calls the no-op ``update_job`` and never believes the job removed."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return NEVER_AGAIN
+
+
+class ClaimedJob(Job):
+    """One claimed execution in the shape that APScheduler submits; due at the ``now`` it was handed out for."""
+
+    def __init__(self, accepted: Accepted, now: datetime) -> None:
+        # Job's own constructor registers with a scheduler and checks the callable against its arguments.
+        self.id = str(accepted[0].id)
+        self.accepted = accepted
+        self.executor = accepted[0].executor
+        self.trigger = _TRIGGER
+        self.next_run_time = now
+        self.misfire_grace_time = None
+        self.coalesce = False
+        self.max_instances = UNBOUNDED
+
+    def _get_run_times(self, now: datetime) -> list[datetime]:
+        return [now]
+
+    def _modify(self, **changes: Any) -> None:
+        """Nothing of a claimed execution changes."""
+
+
+_TRIGGER = OnceMore()
+
+
+class DatabaseJobStore(BaseJobStore):
+    """Plans and claims in the database; a pass of the scheduler is one call of ``get_due_jobs``."""
+
+    def __init__(
+        self, node: Node, claims: Claims, recorder: Recorder, clock: DatabaseClock, aliases: list[str]
+    ) -> None:
+        super().__init__()
+        self._node = node
+        self._claims = claims
+        self._recorder = recorder
+        self._clock = clock
+        self._aliases = aliases
+        self._has_connection = False
+        self._failures = 0
+        self._wait = 0.0
+        self._handed_out: dict[int, Accepted] = {}
+        self._last_pass = time.monotonic()
+        self.draining = False
+        self.until: datetime | None = None  # what is due later is left alone
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        try:
+            jobs = self._pass(now)
+        except Exception as error:
+            self._after_error(error)
+            return []
+        if self._failures:
+            logger.info("The database answers again; scheduling goes on.")
+            self._failures = 0
+        return jobs
+
+    def get_next_run_time(self) -> datetime:
+        self._hand_back_leftovers()
+        return datetime.now(UTC) + timedelta(seconds=self._wait)
+
+    def submitted(self, claim_id: int) -> None:
+        """The executor has taken it."""
+        self._handed_out.pop(claim_id, None)
+
+    @property
+    def seconds_since_pass(self) -> float:
+        return time.monotonic() - self._last_pass
+
+    def _pass(self, now: datetime) -> list[Job]:
+        if not self._has_connection:
+            database.adopt_own_connection()
+            self._has_connection = True
+        seen = peek(self._node.using)
+        self._clock.set(seen.now)
+        if self.draining:
+            self._wait = conf.poll_interval()
+            return []
+        due = seen.now if self.until is None else self.until
+        behind = False
+        if seen.plan_at is not None and seen.plan_at <= due:
+            behind = bool(planning.plan(due, using=self._node.using).unfinished)
+            seen = peek(self._node.using)
+        jobs = self._claim(seen, seen.now if self.until is None else self.until, now)
+        if jobs:
+            seen = peek(self._node.using)
+        self._wait = 0.0 if behind else self._until_next(seen)
+        self._last_pass = time.monotonic()
+        return jobs
+
+    def _claim(self, seen: Peek, due: datetime, now: datetime) -> list[Job]:
+        """A job for each execution that was claimed; what is left for want of slots the recorder will ask for."""
+        jobs: list[Job] = []
+        left_some = False
+        if seen.run_at is not None and seen.run_at <= due:
+            for alias in self._aliases:
+                room = self._recorder.capacity(alias)
+                taken = self._claims.take(alias, room, due) if room else []
+                left_some = left_some or len(taken) == room
+                self._handed_out.update((accepted[0].id, accepted) for accepted in taken)
+                jobs += [ClaimedJob(accepted, now) for accepted in taken]
+        self._recorder.left_some = left_some
+        return jobs
+
+    def _until_next(self, seen: Peek) -> float:
+        """Seconds to the next pass: at the next due instant, at the latest after the poll interval."""
+        wait = conf.poll_interval()
+        future = [at for at in (seen.plan_at, seen.run_at) if at is not None and at > seen.now]
+        if future:
+            wait = min(wait, (min(future) - self._clock.now()).total_seconds())
+        return max(wait, 0.0)
+
+    def _after_error(self, error: Exception) -> None:
+        self._failures += 1
+        connections[self._node.using].close()
+        self._wait = min(conf.poll_interval() * 2 ** min(self._failures - 1, 4), 10.0)
+        if database.is_outage(error) and self._failures > 1:
+            logger.debug("Still no database: %s", error)
+        else:
+            logger.error("A pass failed, trying again in %.1f s: %s", self._wait, error, exc_info=error)
+
+    def _hand_back_leftovers(self) -> None:
+        """What APScheduler could not submit goes back at once."""
+        if not self._handed_out:
+            return
+        leftovers = list(self._handed_out)
+        self._handed_out.clear()
+        try:
+            self._claims.give_back(leftovers, self._clock.now())
+        except Exception:
+            logger.exception("Claims %s could not be handed back; recovery will do it", leftovers)
+
+    # A job of this store is a moment's view of an execution: there is nothing to look up, change or remove.
+
+    def lookup_job(self, job_id: str) -> None:
+        return None
+
+    def get_all_jobs(self) -> list[Job]:
+        return []
+
+    def add_job(self, job: Job) -> None:
+        raise NotImplementedError("Add tasks with django_sched_tasks.operations.add_task().")
+
+    def update_job(self, job: Job) -> None:
+        """An execution has no next run."""
+
+    def remove_job(self, job_id: str) -> None:
+        """Only operations remove tasks."""
+
+    def remove_all_jobs(self) -> None:
+        """Only operations remove tasks."""

@@ -1,0 +1,172 @@
+"""The engine put together: one node, running in threads of this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from django.db import connections, transaction
+
+from django_sched_tasks import conf, database, executors, registry, signals
+from django_sched_tasks.engine import recovery
+from django_sched_tasks.engine.claims import Claims
+from django_sched_tasks.engine.clock import DatabaseClock
+from django_sched_tasks.engine.dispatch import RecordingExecutor
+from django_sched_tasks.engine.heartbeat import Heartbeat
+from django_sched_tasks.engine.housekeeping import Housekeeping
+from django_sched_tasks.engine.jobstore import DatabaseJobStore
+from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.recorder import Recorder
+from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT = 5.0  # seconds that each of the engine's own threads gets to end
+
+
+class Scheduler:
+    """A node: it plans, claims and runs until it is shut down.
+
+    Args:
+        started_by: what hosts it, for people to read, such as ``runscheduler`` or ``gunicorn``.
+        queues: the queues that it serves; None for all.
+    """
+
+    def __init__(self, *, started_by: str, queues: Collection[str] | None = None) -> None:
+        self._executors = executors.build()
+        self.node = Node(
+            started_by=started_by,
+            queues=conf.queues() if queues is None else queues,
+            executors=list(self._executors),
+            slots=sum(executor.slots for executor in self._executors.values()),
+            using=database.alias(),
+        )
+        self._shut_down = threading.Event()
+
+    def start(self, *, passes: bool = True) -> None:
+        """Register the node, clean up after dead ones, and begin; raises what the database raises.
+
+        Without ``passes`` nothing is planned or claimed until :meth:`run_all_due`.
+        """
+        registry.autodiscover()
+        using = self.node.using
+        now = database.now(using)
+        self._clock = DatabaseClock(now)
+        self.node.register(now)
+        recovery.recover(self.node, now)
+        self._claims = Claims(self.node)
+        self._recorder = Recorder(self.node, self._executors, self._clock, on_room=self.wakeup)
+        self._store = DatabaseJobStore(self.node, self._claims, self._recorder, self._clock, list(self._executors))
+        self._heartbeat = Heartbeat(
+            self.node,
+            self._clock,
+            slots_in_use=self._recorder.slots_in_use,
+            seconds_since_pass=lambda: self._store.seconds_since_pass,
+            on_change=self.wakeup,
+        )
+        connections[using].close()
+        for executor in self._executors.values():
+            executor.start()
+        self._recorder.start()
+        self._heartbeat.start()
+        self._housekeeping = Housekeeping()
+        self._housekeeping.start()
+        self._apscheduler = self._make_apscheduler()
+        self._apscheduler.start(paused=not passes)
+        signals.schedule_changed.connect(self._on_schedule_changed, weak=False, dispatch_uid=self)
+        logger.info("Node %s (%s) started, %d slots.", self.node.id, self.node.started_by, self.node.slots)
+
+    def _make_apscheduler(self) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(timezone=UTC, jobstore_retry_interval=1)
+        scheduler.add_jobstore(self._store, "default")
+        for alias in self._executors:
+            scheduler.add_executor(RecordingExecutor(self._store, self._recorder), alias)
+        return scheduler
+
+    def run_all_due(self, stop: threading.Event) -> None:
+        """Plan and run all that is due at this moment, and wait for it; what becomes due meanwhile is left alone."""
+        self._store.until = until = database.now(self.node.using)
+        self._apscheduler.resume()
+        while not stop.wait(0.05):
+            if self._recorder.is_idle() and not self._has_due(until):
+                return
+
+    def _has_due(self, until: datetime) -> bool:
+        """Whether this node has something left to plan, to claim or to end that was due then."""
+        if SchedulerTask.objects.using(self.node.using).filter(plan_at__lte=until).exists():
+            return True
+        if TaskExecution.objects.using(self.node.using).open().filter(node_id=self.node.id).exists():
+            return True  # among them what it has claimed and not started yet
+        rows = TaskExecution.objects.using(self.node.using).claimable().filter(run_at__lte=until)
+        rows = rows.filter(executor__in=self.node.executors)
+        return (rows if self.node.queues is None else rows.filter(queue__in=self.node.queues)).exists()
+
+    def wakeup(self) -> None:
+        """Have a pass at once."""
+        self._apscheduler.wakeup()
+
+    def _on_schedule_changed(self, **kwargs: object) -> None:
+        self.wakeup()
+
+    @property
+    def is_running(self) -> bool:
+        return not self._shut_down.is_set()
+
+    def shutdown(self, grace: float | None = None, force: threading.Event | None = None) -> bool:
+        """Drain: claim nothing more, hand back what has not started, wait for runs, tell the truth about the rest.
+
+        Args:
+            grace: seconds that running functions get to end; ``SHUTDOWN_GRACE`` unless given.
+            force: when set, the wait ends at once.
+
+        Returns:
+            Whether all runs have ended.
+        """
+        if self._shut_down.is_set():
+            return True
+        self._shut_down.set()
+        signals.schedule_changed.disconnect(dispatch_uid=self)
+        self._store.draining = True
+        self._apscheduler.shutdown(wait=False)  # returns when the pass that may be under way has ended
+        unstarted = self._recorder.stop_starting()
+        self._safely("hand back claims", lambda: self._claims.give_back(unstarted, self._clock.now()))
+        self._safely("say that it is stopping", lambda: self.node.stopping(self._clock.now()))
+        self._wait_for_runs(conf.shutdown_grace() if grace is None else grace, force)
+        self._heartbeat.stop(STOP_TIMEOUT)
+        self._housekeeping.stop(STOP_TIMEOUT)
+        self._recorder.stop(STOP_TIMEOUT)
+        for executor in self._executors.values():
+            executor.shutdown()
+        rest = self._recorder.running()
+        if rest:
+            self._safely("tell lost runs", self._lose_rest)
+        self._safely("say that it has stopped", lambda: self.node.stopped(self._clock.now()))
+        connections[self.node.using].close()
+        logger.info("Node %s stopped%s.", self.node.id, f", {len(rest)} runs did not end" if rest else "")
+        return not rest
+
+    def _wait_for_runs(self, grace: float, force: threading.Event | None) -> None:
+        deadline = time.monotonic() + grace
+        while not self._recorder.is_idle() and time.monotonic() < deadline:
+            if force is not None and force.is_set():
+                return
+            time.sleep(0.05)
+
+    def _lose_rest(self) -> None:
+        using, now = self.node.using, self._clock.now()
+        with transaction.atomic(using=using):
+            ids = [claim.id for claim in self._recorder.running()]
+            runs = TaskExecution.objects.using(using).open().filter(pk__in=ids)
+            lost = recovery.lose_runs(runs, now, using, reason=Reason.SHUTDOWN)
+        recovery.after_losing(lost, now)
+
+    def _safely(self, what: str, act: object) -> None:
+        """Each step of a shutdown is tried, whatever became of the one before; recovery mends what fails."""
+        try:
+            act()  # type: ignore[operator]
+        except Exception:
+            logger.exception("Stopping node %s: could not %s.", self.node.id, what)

@@ -1,0 +1,38 @@
+"""When there is something to do: the one statement of an idle poll."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connections
+
+from django_sched_tasks import database
+from django_sched_tasks.models import SchedulerTask, TaskExecution
+
+
+class Peek(NamedTuple):
+    """The database's instant, the earliest task to plan and the earliest execution to claim; None: there is none."""
+
+    now: datetime
+    plan_at: datetime | None
+    run_at: datetime | None
+
+    @property
+    def next_due(self) -> datetime | None:
+        return min((instant for instant in (self.plan_at, self.run_at) if instant is not None), default=None)
+
+
+def peek(using: str) -> Peek:
+    wrapper = connections[using]
+    quote = wrapper.ops.quote_name
+    task, execution = (quote(model._meta.db_table) for model in (SchedulerTask, TaskExecution))
+    sql = (
+        f"SELECT {database.clock_sql(wrapper)}, "
+        f"(SELECT plan_at FROM {task} WHERE plan_at IS NOT NULL ORDER BY plan_at, id LIMIT 1), "
+        f"(SELECT MIN(run_at) FROM {execution} WHERE claim_rank IS NOT NULL)"
+    )
+    with wrapper.cursor() as cursor:
+        cursor.execute(sql, ())
+        now, plan_at, run_at = (database.as_instant(value) for value in cursor.fetchone())
+    return Peek(now, plan_at, run_at)

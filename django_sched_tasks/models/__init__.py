@@ -1,0 +1,17 @@
+from django_sched_tasks.models.execution import ExecutionStatus, Kind, Reason, TaskExecution
+from django_sched_tasks.models.node import NodeState, SchedulerNode
+from django_sched_tasks.models.task import OnCrash, Overlap, SchedulerTask, Source, TaskStatus
+
+__all__ = [
+    "ExecutionStatus",
+    "Kind",
+    "NodeState",
+    "OnCrash",
+    "Overlap",
+    "Reason",
+    "SchedulerNode",
+    "SchedulerTask",
+    "Source",
+    "TaskExecution",
+    "TaskStatus",
+]

@@ -1,0 +1,241 @@
+"""Every change of an execution's state, and nothing else.
+
+Each is a guarded UPDATE: it names the state, and where it matters the node, that a row must be in, and says which
+rows it won. A row that has moved on meanwhile (its node was declared dead, somebody cancelled it) is not touched. All
+of them run inside the caller's transaction, lock rows in the order of their ids, and take ``now`` from the caller.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
+
+from django_sched_tasks.models.bulk import update_rows
+from django_sched_tasks.models.execution import (
+    STARTED_STATUSES,
+    ExecutionStatus,
+    Reason,
+    TaskExecution,
+)
+
+CLAIM_FIELDS = (
+    "id",
+    "task_id",
+    "task_name",
+    "job_id",
+    "func",
+    "kind",
+    "fire_at",
+    "run_at",
+    "request",
+    "attempt",
+    "args",
+    "kwargs",
+    "executor",
+    "executor_options",
+    "misfire_grace_time",
+    "timeout",
+    "handed_back_at",
+    "concurrency_key",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An execution that a node has taken, with all that it needs to run it."""
+
+    id: int
+    task_id: int | None
+    task_name: str
+    job_id: str
+    func: str
+    kind: str
+    fire_at: datetime
+    run_at: datetime
+    request: str
+    attempt: int
+    args: list[Any]
+    kwargs: dict[str, Any]
+    executor: str
+    executor_options: dict[str, Any]
+    misfire_grace_time: int | None
+    timeout: int | None
+    handed_back_at: datetime | None
+    concurrency_key: str
+    node_id: uuid.UUID
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.job_id}:{self.kind}:{self.request or self.fire_at.isoformat()}"
+
+    def is_too_late(self, now: datetime) -> bool:
+        """Whether it may not start any more; only fire times of a schedule have a grace."""
+        if self.misfire_grace_time is None or self.kind != "schedule":
+            return False
+        return (now - self.run_at).total_seconds() > self.misfire_grace_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    execution_id: int
+    task_id: int | None
+    job_id: str
+    node_id: uuid.UUID
+    status: str
+    concurrency_key: str = ""
+    reason: str = Reason.NONE.value
+    result: Any = None
+    error: str = ""
+    traceback: str = ""
+    output: str = ""
+    duration: float | None = None
+    finished_at: datetime | None = None
+
+
+def claim(
+    node_id: uuid.UUID,
+    now: datetime,
+    limit: int,
+    *,
+    using: str,
+    executor: str,
+    queues: Collection[str] | None = None,
+    without_funcs: Collection[str] = (),
+) -> list[Claim]:
+    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank."""
+    due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
+    if queues is not None:
+        due = due.filter(queue__in=queues)
+    if without_funcs:
+        due = due.exclude(func__in=without_funcs)
+    rows = list(
+        due.order_by("claim_rank", "run_at", "id")
+        .select_for_update(skip_locked=True)
+        .values_list(*CLAIM_FIELDS)[:limit]
+    )
+    _rows(using, (row[0] for row in rows)).update(
+        status=ExecutionStatus.CLAIMED, node_id=node_id, claim_rank=None, reason=Reason.NONE
+    )
+    return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in rows]
+
+
+def hand_back(
+    ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str, unresolved: bool = False
+) -> list[int]:
+    """claimed → queued, by the node that claimed them and does not start them."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
+    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": -F("priority")}
+    if unresolved:
+        values["handed_back_at"] = Coalesce(F("handed_back_at"), now)
+    _rows(using, won).update(**values)
+    return won
+
+
+def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+    """claimed → running; only those won may be called.
+
+    A row that is running already counts as won: its node asks again after a commit whose answer got lost, and it
+    never asks for one that it has called.
+    """
+    startable = (ExecutionStatus.CLAIMED, ExecutionStatus.RUNNING)
+    won = _lock(_rows(using, ids).filter(status__in=startable, node_id=node_id))
+    _rows(using, won).update(status=ExecutionStatus.RUNNING, started_at=now)
+    return won
+
+
+def miss(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+    """claimed → missed: too late to start."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
+    _rows(using, won).update(status=ExecutionStatus.MISSED, reason=Reason.GRACE, finished_at=now)
+    return won
+
+
+def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: str, error: str) -> list[int]:
+    """queued or claimed → failed, without having been called: nobody can run it."""
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    won = _lock(_rows(using, ids).filter(status__in=unstarted))
+    _rows(using, won).update(
+        status=ExecutionStatus.FAILED, reason=reason, error=error, finished_at=now, claim_rank=None
+    )
+    return won
+
+
+def finish(outcomes: Sequence[Outcome], *, using: str) -> list[Outcome]:
+    """running → how it ended; answers the outcomes that were recorded.
+
+    A row that was declared lost meanwhile takes the truth late, from the node that ran it.
+    """
+    by_id = {outcome.execution_id: outcome for outcome in outcomes}
+    rows = _locked(_rows(using, by_id)).values_list("id", "status", "node_id")
+    mine = [(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id]
+    won = [outcome for outcome, status in mine if status in STARTED_STATUSES]
+    late = [replace(outcome, reason=Reason.LATE.value) for outcome, status in mine if status == ExecutionStatus.LOST]
+    columns = ("status", "reason", "result", "error", "traceback", "output", "duration", "finished_at")
+    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in [*won, *late]], using=using)
+    return [*won, *late]
+
+
+def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
+    return (
+        outcome.execution_id,
+        outcome.status,
+        outcome.reason,
+        outcome.result,
+        outcome.error,
+        outcome.traceback,
+        outcome.output,
+        outcome.duration,
+        outcome.finished_at,
+    )
+
+
+def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
+    """claimed → queued for nodes that died: nothing of it has started."""
+    won = _lock(TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.CLAIMED, node_id__in=node_ids))
+    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=-F("priority"))
+    return won
+
+
+def lose(
+    ids: Collection[int], now: datetime, *, using: str, reason: str, error: str, node_id: uuid.UUID | None = None
+) -> list[int]:
+    """dispatched or running → lost: whether the function has ended is not known."""
+    rows = _rows(using, ids).filter(status__in=STARTED_STATUSES)
+    won = _lock(rows if node_id is None else rows.filter(node_id=node_id))
+    _rows(using, won).update(status=ExecutionStatus.LOST, reason=reason, error=error, finished_at=now)
+    return won
+
+
+def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: str) -> list[int]:
+    """queued or claimed → cancelled; of ``rows`` those that have not started."""
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
+    _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
+    return won
+
+
+def admit(ids: Collection[int], *, using: str) -> list[int]:
+    """Let queued executions that waited behind a limit be claimed."""
+    won = _lock(_rows(using, ids).waiting())
+    _rows(using, won).update(claim_rank=-F("priority"))
+    return won
+
+
+def _rows(using: str, ids: Iterable[int]) -> Any:
+    return TaskExecution.objects.using(using).filter(pk__in=list(ids))
+
+
+def _locked(rows: Any) -> Any:
+    return rows.order_by("pk").select_for_update()
+
+
+def _lock(rows: Any) -> list[int]:
+    return list(_locked(rows).values_list("pk", flat=True))

@@ -1,0 +1,35 @@
+"""The rules: what may be done to tasks and executions, and what follows from it.
+
+API, admin, commands and code all come through here. An operation checks, changes the definition, and plans that one
+row, in one transaction; what was due under the old definition is settled in the same breath. Users are given as a
+user object or a name, and kept as the name. ``now`` is the database's instant unless a caller hands in another.
+"""
+
+from django_sched_tasks.operations.commit import announce_queued
+from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
+from django_sched_tasks.operations.history import prune
+from django_sched_tasks.operations.tasks import (
+    PauseResult,
+    add_task,
+    pause_after_failures,
+    pause_task,
+    remove_task,
+    resume_task,
+    update_task,
+)
+
+__all__ = [
+    "PauseResult",
+    "add_task",
+    "announce_queued",
+    "cancel_execution",
+    "next_attempt",
+    "pause_after_failures",
+    "pause_task",
+    "prune",
+    "remove_task",
+    "resume_task",
+    "retry_execution",
+    "run_task",
+    "update_task",
+]

@@ -1,0 +1,117 @@
+"""From a path to its function, in the order that makes it a boundary."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.apps import apps
+from django.core.signals import setting_changed
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from django_sched_tasks import conf
+from django_sched_tasks.exceptions import FunctionNotFound
+from django_sched_tasks.registry.discovery import forget_imports, load
+from django_sched_tasks.registry.marks import is_marked, marked_modules
+from django_sched_tasks.registry.modules import MAX_PATH, host_apps, is_listed, is_task_module
+from django_sched_tasks.registry.targets import look_inside, require_defined_in, require_runnable, signature_of
+
+FORM = _("Write it as 'package.module:function', for example 'shop.tasks:daily_report'.")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedFunction:
+    """A function that may run: what to call, its signature where it has one, and the object that the path names.
+
+    Where ``takes_context`` is set, the callable wants the context of Django's tasks before the arguments that the
+    signature shows.
+    """
+
+    path: str
+    callable: Callable[..., Any]
+    signature: inspect.Signature | None
+    is_async: bool
+    target: Any
+    takes_context: bool = False
+
+
+_resolved: dict[str, ResolvedFunction] = {}
+
+
+def resolve(path: object) -> ResolvedFunction:
+    """The function that a path names; FunctionNotFound says in words why there is none."""
+    found = _resolved.get(path) if isinstance(path, str) else None
+    if found is None:
+        found = _resolve(path)
+        # Only successes are kept: a module may be mended or deployed while this process runs.
+        _resolved[found.path] = found
+    return found
+
+
+def clear_cache() -> None:
+    """Forget what was resolved, discovered and failed; the next question asks Python again."""
+    forget_imports()
+    _resolved.clear()
+
+
+def _on_setting_changed(*, setting: str, **_others: Any) -> None:
+    if setting in {conf.SETTING, "INSTALLED_APPS"}:
+        clear_cache()
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="django_sched_tasks.registry")
+
+
+def _resolve(path: object) -> ResolvedFunction:
+    module, name = _split(path)
+    by_pattern = is_listed(module, name)
+    if by_pattern or is_task_module(module, host_apps()):
+        if not apps.ready:
+            raise FunctionNotFound(_("Django is still loading its apps; functions are found once it is done."))
+        load(module)
+    elif module not in marked_modules():
+        text = _("No function of '{module}' may be scheduled: it is no task module of an installed app.")
+        raise FunctionNotFound(format_lazy(text, module=module))
+    target = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+    if target is None:
+        raise FunctionNotFound(
+            format_lazy(_("The module '{module}' has no function '{name}'."), module=module, name=name)
+        )
+    inner = look_inside(target)
+    require_runnable(inner.func, name)
+    if f"{module}:{name}" not in conf.allowed_funcs():  # named exactly, it may come from anywhere
+        require_defined_in(inner.func, module, name)
+    if not (by_pattern or is_marked(inner.func) or is_task_module(module, host_apps())):
+        text = _("'{name}' of '{module}' is not marked with @schedulable.")
+        raise FunctionNotFound(format_lazy(text, name=name, module=module))
+    return ResolvedFunction(
+        path=f"{module}:{name}",
+        callable=inner.call,
+        signature=signature_of(inner),
+        is_async=iscoroutinefunction(inner.func),
+        target=target,
+        takes_context=inner.takes_context,
+    )
+
+
+def _split(path: object) -> tuple[str, str]:
+    if not isinstance(path, str):
+        text = _("The path of a function is text, not a {type}. {form}")
+        raise FunctionNotFound(format_lazy(text, type=type(path).__name__, form=FORM))
+    if len(path) > MAX_PATH:
+        text = _("The path has {length} characters; {limit} are allowed.")
+        raise FunctionNotFound(format_lazy(text, length=len(path), limit=MAX_PATH))
+    module, _colon, name = path.partition(":")
+    if not all(part.isidentifier() for part in [*module.split("."), name]):
+        raise FunctionNotFound(
+            format_lazy(_("{path} is not the path of a function. {form}"), path=repr(path), form=FORM)
+        )
+    if any(part.startswith("_") for part in [*module.split("."), name]):
+        text = _("'{path}' is private: a name in it has a leading underscore.")
+        raise FunctionNotFound(format_lazy(text, path=path))
+    return module, name

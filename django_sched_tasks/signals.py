@@ -1,0 +1,36 @@
+"""Signals for every change of state, sent after the commit.
+
+Receivers are called with ``send_robust``: an exception in one is logged and changes nothing. They run in the thread
+that made the change, an engine's thread for most of what happens to executions, so a slow receiver slows that node.
+
+The signals of executions carry ``execution_id``, ``task_id``, ``job_id``, ``status`` and ``reason``; those of tasks
+carry ``task`` (the instance), ``user`` (a name, or "") and what the comment beside them says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import Signal
+
+execution_queued = Signal()  # planned, asked for, or a retry
+execution_claimed = Signal()  # a node has taken it
+execution_handed_back = Signal()  # that node gave it back without having started it
+execution_started = Signal()  # its function is about to be called
+execution_finished = Signal()  # it has ended, as `status` says; also one that never ran
+
+task_added = Signal()
+task_updated = Signal()  # fields: the names that changed
+task_paused = Signal()
+task_resumed = Signal()
+task_finished = Signal()  # its trigger has no further fire time
+task_removed = Signal()
+
+# For a scheduler in the same process, without payload: something may be due sooner than it thinks.
+schedule_changed = Signal()
+
+
+def send(signal: Signal, sender: type, **payload: Any) -> None:
+    """Send to all receivers, whatever they do."""
+    if signal.receivers:
+        signal.send_robust(sender, **payload)

@@ -1,0 +1,52 @@
+"""The addresses: the five of the specification, and the resources. A slash at the end is welcome and not needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import URLPattern, re_path
+from rest_framework.routers import SimpleRouter
+
+from django_sched_tasks.api.lookups import FunctionViewSet, NodeViewSet, StatsViewSet, TriggerViewSet
+from django_sched_tasks.api.views import ExecutionViewSet, TaskViewSet
+
+app_name = "sched_tasks"
+
+
+class Router(SimpleRouter):
+    """DRF's own, with or without the slash at the end, whatever APPEND_SLASH says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+def _route(address: str, view: Any, *, name: str, basename: str, **actions: str) -> URLPattern:
+    """One address for one action of a viewset, with what the action's own decorator sets for it."""
+    (action,) = actions.values()
+    options = getattr(getattr(view, action), "kwargs", {})
+    pattern: URLPattern = re_path(rf"^{address}/?$", view.as_view(actions, basename=basename, **options), name=name)
+    return pattern
+
+
+ID = "(?P<pk>[^/]+)"
+
+router = Router()
+router.register("tasks", TaskViewSet, basename="task")
+router.register("executions", ExecutionViewSet, basename="execution")
+router.register("functions", FunctionViewSet, basename="function")
+router.register("nodes", NodeViewSet, basename="node")
+
+urlpatterns = [
+    _route("task/list", TaskViewSet, get="list", name="spec-list", basename="task"),
+    _route("task/add", TaskViewSet, post="create", name="spec-add", basename="task"),
+    _route(f"task/pause/{ID}", TaskViewSet, post="pause", name="spec-pause", basename="task"),
+    _route(f"task/resume/{ID}", TaskViewSet, post="resume", name="spec-resume", basename="task"),
+    _route(f"task/run/{ID}", TaskViewSet, post="run", name="spec-run", basename="task"),
+    _route(
+        "tasks/(?P<task>[^/]+)/executions", ExecutionViewSet, get="list", name="task-executions", basename="execution"
+    ),
+    _route("triggers/preview", TriggerViewSet, post="preview", name="trigger-preview", basename="trigger"),
+    _route("stats", StatsViewSet, get="show", name="stats", basename="stats"),
+    *router.urls,
+]

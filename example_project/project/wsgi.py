@@ -1,0 +1,9 @@
+"""The site for WSGI servers. Nothing here starts the scheduler: a server that loads this starts it by itself."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,29 @@
+"""What every test may ask for; a room's own fixtures stand beside its tests."""
+
+import pytest
+from rest_framework.test import APIClient
+
+
+@pytest.fixture
+def staff(django_user_model):
+    """A superuser: staff, with every permission."""
+    return django_user_model.objects.create_superuser(username="staff", password="staff")
+
+
+@pytest.fixture
+def visitor(django_user_model):
+    """A user who may log in and do nothing else."""
+    return django_user_model.objects.create_user(username="visitor", password="visitor")
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """An API client that nobody has logged in."""
+    return APIClient()
+
+
+@pytest.fixture
+def staff_api(staff) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(staff)
+    return client

@@ -1,0 +1,54 @@
+"""A lost kick between the engine's threads is seconds of silence, with every row in order."""
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from django_sched_tasks import registry
+from django_sched_tasks.engine.clock import DatabaseClock
+from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.recorder import Recorder
+from django_sched_tasks.executors import ThreadExecutor
+from django_sched_tasks.models import TaskExecution
+from django_sched_tasks.models.transitions import CLAIM_FIELDS, Claim
+from tests.support.waiting import until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
+    """After the node was declared dead: its backlog is no longer its own, what it claims from now on is."""
+    executor = ThreadExecutor("default", max_workers=2)
+    node = Node(started_by="test", queues=None, executors=["default"], slots=2, using="default")
+    recorder = Recorder(node, {"default": executor}, DatabaseClock(NOW), on_room=lambda: None)
+    function = registry.resolve("tests.zoo.tasks:ok")
+    rows = [execution(number, claimed_by=node.id) for number in range(5)]
+    claims = [claim(row, uuid.uuid4()) for row in rows[:4]] + [claim(rows[4], node.id)]
+    for item in claims:
+        recorder.accept(item, function)
+    executor.start()
+    recorder.start()
+    try:
+        until(lambda: TaskExecution.objects.get(pk=rows[4].pk).status == "succeeded", within=5)
+    finally:
+        recorder.stop(5)
+        executor.shutdown()
+    assert recorder.slots_in_use() == 0
+
+
+def execution(number, claimed_by):
+    return TaskExecution.objects.create(
+        task_name="ok",
+        kind="schedule",
+        func="tests.zoo.tasks:ok",
+        fire_at=NOW,
+        run_at=NOW,
+        status="claimed",
+        node_id=claimed_by,
+    )
+
+
+def claim(row, node_id):
+    return Claim(**{name: getattr(row, name) for name in CLAIM_FIELDS}, node_id=node_id)

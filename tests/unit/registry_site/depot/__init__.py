@@ -1,0 +1,1 @@
+"""An app whose modules the registry may or may not open."""

@@ -1,0 +1,4 @@
+"""Below a private package."""
+
+
+def peek(): ...

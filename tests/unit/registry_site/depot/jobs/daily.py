@@ -1,0 +1,5 @@
+"""The report."""
+
+
+def report():
+    """Write the report."""

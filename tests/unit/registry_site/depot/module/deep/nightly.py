@@ -1,0 +1,5 @@
+"""A submodule of a submodule."""
+
+
+def tidy():
+    """Tidy up at night."""

@@ -1,0 +1,4 @@
+"""No task module."""
+
+
+def index(request): ...

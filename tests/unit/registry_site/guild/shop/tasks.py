@@ -1,0 +1,5 @@
+"""The tasks of the shop."""
+
+
+def sell(what="tea"):
+    """Sell something."""

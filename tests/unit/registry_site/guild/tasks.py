@@ -1,0 +1,4 @@
+"""Looks like a task module, but guild itself is no app."""
+
+
+def plot(): ...
