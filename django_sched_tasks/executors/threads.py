@@ -6,6 +6,8 @@ import threading
 from queue import SimpleQueue
 from typing import ClassVar
 
+from django.db import connections
+
 from django_sched_tasks import runner
 from django_sched_tasks.executors.base import BaseExecutor, Done
 from django_sched_tasks.executors.watchdog import Watchdog
@@ -47,3 +49,4 @@ class ThreadExecutor(BaseExecutor):
             claim, function, done = work
             done(claim, runner.run(claim, function, limit=self._watchdog.limit))
             del work, claim, function, done  # hold no arguments while waiting
+        connections.close_all()

