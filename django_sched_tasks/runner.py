@@ -39,10 +39,14 @@ def run(claim: Claim, function: ResolvedFunction, *, limit: Limit = no_limit) ->
         try:
             value = _call(claim, function, limit)
         except BaseException as error:
-            return _failed(claim, error, time.perf_counter() - began)
+            return _failed(claim, error, _since(began))
         finally:
             context.leave(token)
-    return _succeeded(claim, value, time.perf_counter() - began)
+    return _succeeded(claim, value, _since(began))
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 6)
 
 
 def _context(claim: Claim) -> context.ExecutionContext:
