@@ -1,6 +1,7 @@
 """What every test may ask for; a room's own fixtures stand beside its tests."""
 
 import pytest
+from django.utils import translation
 from rest_framework.test import APIClient
 
 
@@ -27,3 +28,10 @@ def staff_api(staff) -> APIClient:
     client = APIClient()
     client.force_authenticate(staff)
     return client
+
+
+@pytest.fixture(autouse=True)
+def speaks_english():
+    """A request leaves its language active in the thread that served it, here the test's."""
+    with translation.override("en"):
+        yield
