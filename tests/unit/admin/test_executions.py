@@ -117,7 +117,7 @@ def test_the_page_of_each_state(root, execute, page, text_of):
         {"result": {"a": [1]}},
         {"result": False},
         {"output": "\ud83d"},
-        {"result": "\ud800"},
+        {"result": "\ud800"} if connection.vendor == "sqlite" else {},  # the other databases do not let it in
         {"progress": 0},
         {},
     ):
