@@ -120,7 +120,7 @@ class DatabaseJobStore(BaseJobStore):
             behind = bool(planning.plan(due, using=self._node.using).unfinished)
             seen = peek(self._node.using)
         jobs = self._claim(seen, seen.now if self.until is None else self.until, now)
-        if jobs:
+        if jobs and not self._recorder.left_some:  # what was left the recorder asks for when it has room
             seen = peek(self._node.using)
         self._wait = 0.0 if behind else self._until_next(seen)
         self._last_pass = time.monotonic()
