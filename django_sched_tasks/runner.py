@@ -39,7 +39,7 @@ def run(claim: Claim, function: ResolvedFunction, *, limit: Limit = no_limit) ->
         try:
             value = _call(claim, function, limit)
         except BaseException as error:
-            return _failed(claim, error, _since(began))
+            return failed(claim, error, _since(began))
         finally:
             context.leave(token)
     return _succeeded(claim, value, _since(began))
@@ -96,7 +96,8 @@ def _succeeded(claim: Claim, value: Any, duration: float) -> Outcome:
     )
 
 
-def _failed(claim: Claim, error: BaseException, duration: float) -> Outcome:
+def failed(claim: Claim, error: BaseException, duration: float) -> Outcome:
+    """The outcome of a run that ended with an exception after ``duration`` seconds."""
     line, text = payload.describe_error(error)
     timed_out = isinstance(error, RunTimedOut)
     return Outcome(

@@ -18,7 +18,7 @@ from dataclasses import replace
 from django.db import connections
 from django.dispatch import Signal
 
-from django_sched_tasks import conf, database, signals
+from django_sched_tasks import conf, database, runner, signals
 from django_sched_tasks.engine import group
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
@@ -205,10 +205,18 @@ class Recorder:
         for claim, function in done.starts:
             if claim.id in started:
                 self._announce_start(claim)
-                self._executors[claim.executor].submit(claim, function, self.ended)
+                self._submit(claim, function)
         self._announce_ends(result)
         if result.let_in or self._wants_more():
             self._on_room()
+
+    def _submit(self, claim: Claim, function: ResolvedFunction) -> None:
+        """An executor that refuses fails the run; the recorder goes on for the others."""
+        try:
+            self._executors[claim.executor].submit(claim, function, self.ended)
+        except Exception as error:
+            logger.exception("Executor %r did not take execution %s.", claim.executor, claim.id)
+            self.ended(claim, runner.failed(claim, error, 0.0))
 
     def _wants_more(self) -> bool:
         """Whether the scheduler should claim again before the slots run dry."""

@@ -32,7 +32,9 @@ def test_each_fire_time_runs_once_on_one_node_and_another_worker_takes_over_with
     assert first["started_by"] == "gunicorn"
     rows = site.executions(status="succeeded")
     assert gaps(rows) == []
-    assert {row["covers"] for row in rows} == {1}
+    assert {row["covers"] for row in rows} == {1}, [
+        (str(row["fire_at"]), str(row["queued_at"]), str(row["started_at"]), row["covers"]) for row in rows
+    ]
 
     os.kill(first["pid"], signal.SIGKILL)
     killed_at = site.now()

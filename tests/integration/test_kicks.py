@@ -38,9 +38,39 @@ def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
     assert recorder.slots_in_use() == 0
 
 
-def execution(number, claimed_by):
+class RefusingExecutor(ThreadExecutor):
+    """Takes all but the run with the argument 0."""
+
+    def submit(self, claim, function, done):
+        if claim.args == [0]:
+            raise RuntimeError("no room for this one")
+        super().submit(claim, function, done)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_executor_that_refuses_a_run_fails_it_and_the_others_go_on():
+    executor = RefusingExecutor("default", max_workers=2)
+    node = Node(started_by="test", queues=None, executors=["default"], slots=2, using="default")
+    recorder = Recorder(node, {"default": executor}, DatabaseClock(NOW), on_room=lambda: None)
+    function = registry.resolve("tests.zoo.tasks:add")
+    rows = [execution(number, claimed_by=node.id, args=[number]) for number in range(2)]
+    for row in rows:
+        recorder.accept(claim(row, node.id), function)
+    executor.start()
+    recorder.start()
+    try:
+        until(lambda: not TaskExecution.objects.open().exists(), within=5)
+    finally:
+        recorder.stop(5)
+        executor.shutdown()
+    told = list(TaskExecution.objects.order_by("pk").values_list("status", "error"))
+    assert told == [("failed", "RuntimeError: no room for this one"), ("succeeded", "")]
+
+
+def execution(number, claimed_by, args=()):
     return TaskExecution.objects.create(
         task_name="ok",
+        args=list(args),
         kind="schedule",
         func="tests.zoo.tasks:ok",
         fire_at=NOW,

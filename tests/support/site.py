@@ -111,7 +111,12 @@ class Site:
     def env(self, **more):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO", "SCHED_TASKS"))}
         paths = [str(self.path), str(REPOSITORY)]
-        own = {"TMPDIR": str(self.temp), "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        own = {
+            "TMPDIR": str(self.temp),
+            "HOME": str(self.temp),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+        }
         return kept | own | {"DJANGO_SETTINGS_MODULE": "company.settings"} | more
 
     # Processes that end by themselves.
