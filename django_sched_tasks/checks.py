@@ -10,12 +10,16 @@
 ``sched_tasks.W002``      a task module cannot be imported
 ``sched_tasks.W003``      SQLite gives up on a lock sooner than writers can be expected to finish
 ``sched_tasks.W004``      the directory of ``LOCK_FILE`` does not exist
+``sched_tasks.W005``      ``SCHED_TASKS_AUTO_START`` in the environment is neither 0 nor 1
+``sched_tasks.W006``      this is uWSGI, told to run no threads, or green ones
 ========================  ==============================================================
 """
 
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,5 +146,37 @@ def check_lock_file(**options: Any) -> list[CheckMessage]:
             f"The directory of SCHED_TASKS['LOCK_FILE'], {lock_file!r}, does not exist.",
             hint="Create it, writable for the server's user, or leave LOCK_FILE out.",
             id="sched_tasks.W004",
+        )
+    ]
+
+
+@register(TAG)
+def check_environment(**options: Any) -> list[CheckMessage]:
+    value = os.environ.get(conf.AUTO_START_VARIABLE, "").strip()
+    if not value or conf.auto_start_override() is not None:
+        return []
+    return [
+        Warning(
+            f"The environment variable {conf.AUTO_START_VARIABLE} is {value!r}, and counts as not set.",
+            hint="Set it to 0 or 1, or not at all.",
+            id="sched_tasks.W005",
+        )
+    ]
+
+
+@register(TAG)
+def check_uwsgi(**options: Any) -> list[CheckMessage]:
+    """Only seen where the checks run inside uWSGI; any other process cannot know which server the site will have."""
+    server: Any = sys.modules.get("uwsgi")
+    if server is None or not conf.auto_start():
+        return []
+    given = {name.decode() if isinstance(name, bytes) else name for name in server.opt}
+    if given & {"enable-threads", "threads"} and not given & {"gevent", "asyncio", "ugreen"}:
+        return []
+    return [
+        Warning(
+            "uWSGI runs no threads with these options, or green ones, so no scheduler starts in it.",
+            hint="Set 'enable-threads = true' without 'gevent', or run 'manage.py runscheduler' beside it.",
+            id="sched_tasks.W006",
         )
     ]

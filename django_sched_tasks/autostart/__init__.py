@@ -19,7 +19,7 @@ from django_sched_tasks import conf
 from django_sched_tasks.autostart import uwsgi
 from django_sched_tasks.autostart.host import Host
 from django_sched_tasks.autostart.roles import Role, Surroundings
-from django_sched_tasks.autostart.surroundings import look
+from django_sched_tasks.autostart.surroundings import is_new_worker, look
 
 __all__ = ["current_host", "host_here", "on_ready", "stop_hosting"]
 
@@ -42,10 +42,10 @@ def host_here() -> None:
     if conf.auto_start_override() is False:
         return
     surroundings = look()
+    acts = _BY_ROLE
     if conf.auto_start_override() is True:
-        _start(surroundings.name)
-        return
-    act = _BY_ROLE.get(surroundings.role)
+        acts = _BY_ROLE | _BY_ROLE_WHERE_ASKED_FOR
+    act = acts.get(surroundings.role)
     if act is not None:
         act(surroundings)
 
@@ -122,21 +122,35 @@ _BY_ROLE: dict[Role, Callable[[Surroundings], None]] = {
     Role.THREADLESS: _warn_of_no_threads,
     Role.UNKNOWN: _start_at_first_request,
 }
+# Where SCHED_TASKS_AUTO_START=1 asks for one. Servers do as ever: a preloading one must run no threads when it forks.
+_BY_ROLE_WHERE_ASKED_FOR: dict[Role, Callable[[Surroundings], None]] = {
+    Role.OTHER: _start_here,
+    Role.UNKNOWN: _start_here,
+}
 
 
 def _hook_forks() -> None:
     global _hooked
     if not _hooked and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
         _hooked = True
 
 
+def _before_fork() -> None:
+    if _host is not None:
+        _host.before_fork()
+
+
 def _after_fork() -> None:
+    if _host is not None:
+        _host.after_fork()
+
+
+def _in_child() -> None:
     """In every forked child: let go of what the parent hosts; start where the parent is a preloading server."""
     global _host, _guard
     _guard = threading.Lock()
-    if _host is not None:
-        _host.forget()
-        _host = None
-    if _preloading_pid is not None and os.getppid() == _preloading_pid:
+    _after_fork()
+    _host = None
+    if _preloading_pid is not None and os.getppid() == _preloading_pid and is_new_worker():
         _start("gunicorn")

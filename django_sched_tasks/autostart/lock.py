@@ -28,6 +28,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+# In a directory that anybody may write, a symbolic link may have been put there to make us create another file.
+_NO_SYMLINK = getattr(os, "O_NOFOLLOW", 0)
+
+
 class HostLock:
     """One process of this host holds it at a time.
 
@@ -47,9 +51,8 @@ class HostLock:
         """
         if self._descriptor is not None:
             return True
-        descriptor = os.open(
-            self.path, os.O_RDWR | os.O_CREAT, 0o600
-        )  # not inherited by exec, as all that Python opens
+        # Programs that this process starts do not inherit it: Python opens all files so.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_SYMLINK, 0o600)
         try:
             _try_lock(descriptor)
         except (BlockingIOError, PermissionError):  # PermissionError is what Windows says of a lock held by another

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from django_sched_tasks.autostart import uwsgi
 from django_sched_tasks.autostart.roles import Role, Surroundings
@@ -63,7 +64,7 @@ def _role_of_command(command: str) -> Role:
     if command not in ("runserver", "runserver_plus"):
         return Role.OTHER
     serves = "--noreload" in sys.argv or "true" in (os.environ.get("RUN_MAIN"), os.environ.get("WERKZEUG_RUN_MAIN"))
-    return Role.SERVER if serves else Role.OTHER
+    return Role.SERVER if serves else Role.SUPERVISOR
 
 
 def _role_in_gunicorn(modules: list[str]) -> Role:
@@ -74,8 +75,24 @@ def _role_in_gunicorn(modules: list[str]) -> Role:
     return Role.GREEN if any(name in GREEN_WORKERS for name in workers) else Role.SERVER
 
 
+def is_new_worker() -> bool:
+    """Whether this process is being forked by gunicorn to be a worker.
+
+    It forks for other ends too: for a new master (SIGUSR2), which replaces itself by exec at once.
+    """
+    return any(frame.f_code.co_name == "spawn_worker" and _module(frame) == "gunicorn.arbiter" for frame in _stack())
+
+
 def _modules_on_stack() -> Iterator[str]:
-    frame = sys._getframe()
+    return map(_module, _stack())
+
+
+def _stack() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
-        yield str(frame.f_globals.get("__name__", ""))
-        frame = frame.f_back  # type: ignore[assignment]
+        yield frame
+        frame = frame.f_back
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

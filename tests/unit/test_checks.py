@@ -1,6 +1,7 @@
 """The system checks, by their ids."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
@@ -118,3 +119,26 @@ def test_w004_lock_file_in_a_missing_directory(settings, tmp_path):
 
     settings.SCHED_TASKS = {"LOCK_FILE": tmp_path / "lock"}
     assert complaints(checks.check_lock_file) == {}
+
+
+@pytest.mark.parametrize(("value", "complains"), [("", False), ("0", False), ("1", False), ("true", True), ("2", True)])
+def test_w005_environment(monkeypatch, value, complains):
+    monkeypatch.setenv("SCHED_TASKS_AUTO_START", value)
+
+    assert ("sched_tasks.W005" in complaints(checks.check_environment)) is complains
+
+
+@pytest.mark.parametrize(
+    ("options", "complains"),
+    [
+        ({"master": True}, True),
+        ({"enable-threads": True}, False),
+        ({b"threads": b"4"}, False),
+        ({"enable-threads": True, "gevent": b"100"}, True),
+    ],
+)
+def test_w006_uwsgi(monkeypatch, settings, options, complains):
+    settings.SCHED_TASKS = {}
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+
+    assert ("sched_tasks.W006" in complaints(checks.check_uwsgi)) is complains
