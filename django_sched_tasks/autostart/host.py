@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import logging
 import multiprocessing
 import os
@@ -82,8 +83,10 @@ class Host:
         try:
             if not self._wait_for_apps():
                 return
+            # Loaded while we stand by: taking over is quick then, and needs no import in a process that is ending.
+            engine = importlib.import_module("django_sched_tasks.engine")
             self._wait_for_turn()
-            self._start_when_ready()
+            self._start_when_ready(engine.Scheduler)
             self._stop.wait()
             self._bound_the_stop()
             if self.scheduler is not None:
@@ -124,12 +127,10 @@ class Host:
             self._stop.wait(STANDBY_POLL)
         self._thread.name = "sched-tasks-host"
 
-    def _start_when_ready(self) -> None:
+    def _start_when_ready(self, make: type[Scheduler]) -> None:
         """Start as soon as the database can be reached and has our tables; until then say once what is missing."""
-        from django_sched_tasks.engine import Scheduler  # noqa: PLC0415 - it loads models, we exist before the apps do
-
         while not self._stop.is_set():
-            scheduler = Scheduler(started_by=self.started_by)
+            scheduler = make(started_by=self.started_by)
             try:
                 scheduler.start()
             except Exception as error:

@@ -6,6 +6,7 @@ A task of every second shows it: no fire time twice, none unaccounted for, no ga
 import itertools
 import os
 import signal
+import sys
 
 import pytest
 
@@ -35,17 +36,15 @@ class Rounds:
     def settle(self):
         """Wait for a node, and for effects that it leaves."""
 
-        def host():
+        def settled():
             node = hosting(self.site)
-            return node if node and node["id"] not in self.ends else None
+            if node and node["id"] not in self.ends and self.site.effect_count(pid=node["pid"]) >= self.effects:
+                return node
+            return None
 
-        node = until(host, within=20, what=f"another node than {list(self.ends)}")
+        what = f"another node than {list(self.ends)}, with {self.effects} effects"
+        node = until(settled, within=self.effects + 30, what=what)
         assert node["started_by"] in self.server.command
-        until(
-            lambda: hosting(self.site) and self.site.effect_count(pid=node["pid"]) >= self.effects,
-            within=self.effects + 10,
-            what=f"{self.effects} effects of {node}",
-        )
         return node
 
     def kill(self):
@@ -72,7 +71,9 @@ class Rounds:
 
 
 def check(site, rounds):
-    assert {node["id"]: node["state"] for node in site.nodes()} == rounds.ends
+    # A server that replaces its workers one by one may have an old one host for a moment, until its turn comes.
+    passed_through = {node["id"]: "stopped" for node in site.nodes() if node["id"] not in rounds.ends}
+    assert {node["id"]: node["state"] for node in site.nodes()} == rounds.ends | passed_through
     assert site.executions(finished_at=None) == []
     check_accounts(site)
     check_nothing_ran_twice(site)
@@ -82,6 +83,8 @@ def check(site, rounds):
 
 
 def put_through(site, server, effects=2):
+    if "--py-call-osafterfork" in server.command and sys.version_info >= (3, 13):
+        pytest.skip("uWSGI 2.0 itself crashes with this option on Python 3.13")
     site.add(name="every", func="warehouse.tasks:note", trigger="interval", trigger_args={"seconds": 1})
     rounds = Rounds(site, server, max(effects, server.calm))
     for act in (rounds.kill, rounds.recycle, rounds.kill, rounds.recycle, rounds.stop):
