@@ -96,14 +96,18 @@ class Scheduler:
                 return
 
     def _has_due(self, until: datetime) -> bool:
-        """Whether this node has something left to plan, to claim or to end that was due then."""
-        if SchedulerTask.objects.using(self.node.using).filter(plan_at__lte=until).exists():
+        """Whether this node has something left to plan, to claim or to end that was due then.
+
+        Asked in the order in which work moves on, so that what moves between two questions is met by the later one.
+        """
+        using = self.node.using
+        if SchedulerTask.objects.using(using).filter(plan_at__lte=until).exists():
             return True
-        if TaskExecution.objects.using(self.node.using).open().filter(node_id=self.node.id).exists():
-            return True  # among them what it has claimed and not started yet
-        rows = TaskExecution.objects.using(self.node.using).claimable().filter(run_at__lte=until)
+        rows = TaskExecution.objects.using(using).claimable().filter(run_at__lte=until)
         rows = rows.filter(executor__in=self.node.executors)
-        return (rows if self.node.queues is None else rows.filter(queue__in=self.node.queues)).exists()
+        if (rows if self.node.queues is None else rows.filter(queue__in=self.node.queues)).exists():
+            return True
+        return TaskExecution.objects.using(using).open().filter(node_id=self.node.id).exists()
 
     def wakeup(self) -> None:
         """Have a pass at once."""
