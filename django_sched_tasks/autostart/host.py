@@ -59,9 +59,8 @@ class Host:
             return
         self._farewell.hold(self.started_by)
         self._begin_to_stop()
-        grace = (
-            conf.shutdown_grace() if apps.ready else 0.0
-        )  # else nothing runs, and the settings may be what is broken
+        # Before the apps are ready nothing runs, and the settings may be what is broken.
+        grace = conf.shutdown_grace() if apps.ready else 0.0
         self._ended.wait(grace + STOP_MARGIN)
         self._farewell.withdraw()
 

@@ -21,8 +21,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
     """After the node was declared dead: its backlog is no longer its own, what it claims from now on is."""
     executor = ThreadExecutor("default", max_workers=2)
-    node = Node(started_by="test", queues=None, executors=["default"], slots=2, using="default")
-    recorder = Recorder(node, {"default": executor}, DatabaseClock(NOW), on_room=lambda: None)
+    node, recorder = recording(executor)
     function = registry.resolve("tests.zoo.tasks:ok")
     rows = [execution(number, claimed_by=node.id) for number in range(5)]
     claims = [claim(row, uuid.uuid4()) for row in rows[:4]] + [claim(rows[4], node.id)]
@@ -50,8 +49,7 @@ class RefusingExecutor(ThreadExecutor):
 @pytest.mark.django_db(transaction=True)
 def test_an_executor_that_refuses_a_run_fails_it_and_the_others_go_on():
     executor = RefusingExecutor("default", max_workers=2)
-    node = Node(started_by="test", queues=None, executors=["default"], slots=2, using="default")
-    recorder = Recorder(node, {"default": executor}, DatabaseClock(NOW), on_room=lambda: None)
+    node, recorder = recording(executor)
     function = registry.resolve("tests.zoo.tasks:add")
     rows = [execution(number, claimed_by=node.id, args=[number]) for number in range(2)]
     for row in rows:
@@ -65,6 +63,12 @@ def test_an_executor_that_refuses_a_run_fails_it_and_the_others_go_on():
         executor.shutdown()
     told = list(TaskExecution.objects.order_by("pk").values_list("status", "error"))
     assert told == [("failed", "RuntimeError: no room for this one"), ("succeeded", "")]
+
+
+def recording(executor):
+    """A node with this one executor, and its recorder, not started."""
+    node = Node(started_by="test", queues=None, executors=["default"], slots=2, using="default")
+    return node, Recorder(node, {"default": executor}, DatabaseClock(NOW), on_room=lambda: None)
 
 
 def execution(number, claimed_by, args=()):
