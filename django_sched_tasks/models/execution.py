@@ -128,11 +128,15 @@ class TaskExecution(models.Model):
     max_retries = models.PositiveIntegerField(_("max retries"), default=0, db_default=0)
     retry_delay = models.PositiveIntegerField(_("retry delay"), default=60, db_default=60)
     retry_backoff = models.FloatField(_("retry backoff"), default=1.0, db_default=1.0)
+    retry_jitter = models.FloatField(_("retry jitter"), default=0.0, db_default=0.0)
+    retry_on = models.JSONField(_("retry on"), default=list, db_default=Value([], models.JSONField()))
+    transactional = models.BooleanField(_("transactional"), default=False, db_default=False)
     on_crash = models.CharField(
         _("on crash"), max_length=16, choices=OnCrash, default=OnCrash.LOSE, db_default=OnCrash.LOSE
     )
 
     queued_at = models.DateTimeField(_("queued at"), default=timezone.now, db_default=UtcNow())
+    dispatched_at = models.DateTimeField(_("dispatched at"), null=True, blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     duration = models.FloatField(_("duration"), null=True, blank=True, help_text=_("Seconds."))
@@ -145,6 +149,25 @@ class TaskExecution(models.Model):
         on_delete=models.DO_NOTHING,
         related_name="executions",
         db_constraint=False,  # history outlives the node's row, and a run does not pay for the check
+        db_index=False,
+    )
+    # What a run outside the nodes (a Celery worker, a worker of Django's tasks) tells of itself.
+    message_id = models.CharField(_("message id"), max_length=128, blank=True, default="", db_default="")
+    worker = models.CharField(_("worker"), max_length=255, blank=True, default="", db_default="")
+    alive_at = models.DateTimeField(_("sign of life"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True, blank=True)
+    cancel_requested_by = models.CharField(
+        _("cancel requested by"), max_length=255, blank=True, default="", db_default=""
+    )
+    # The execution whose end set this one off.
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("set off by"),
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
         db_index=False,
     )
     # The order in which nodes take it: minus its priority; null unless it may be claimed.

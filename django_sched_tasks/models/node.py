@@ -43,9 +43,24 @@ class SchedulerNode(models.Model):
     pid_started = models.CharField(_("process start"), max_length=64, default="", db_default="", blank=True)
     started_by = models.CharField(_("started by"), max_length=64)
     queues = models.JSONField(_("queues"), null=True, blank=True)
+    queue_slots = models.JSONField(
+        _("slots per queue"), null=True, blank=True, help_text=_("Of the queues that may not take all slots.")
+    )
     executors = models.JSONField(_("executors"), default=list, db_default=Value([], models.JSONField()))
     slots = models.PositiveIntegerField(_("slots"), default=0, db_default=0)
     slots_in_use = models.PositiveIntegerField(_("slots in use"), default=0, db_default=0)
+    stuck_slots = models.PositiveIntegerField(
+        _("stuck slots"), default=0, db_default=0, help_text=_("Held by runs that could not be ended.")
+    )
+    problem = models.CharField(
+        _("problem"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What keeps the node from its work."),
+    )
+    has_session_lock = models.BooleanField(_("holds a session lock"), default=False, db_default=False)
     state = models.CharField(
         _("state"), max_length=16, choices=NodeState, default=NodeState.ALIVE, db_default=NodeState.ALIVE
     )

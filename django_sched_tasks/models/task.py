@@ -186,6 +186,29 @@ class SchedulerTask(models.Model):
         help_text=_("Each further delay is this many times longer."),
         validators=_between(1.0, 100.0),
     )
+    retry_jitter = models.FloatField(
+        _("retry jitter"),
+        default=0.0,
+        db_default=0.0,
+        help_text=_("0 to 1: the largest share of a delay that is added to it by chance, so that retries spread out."),
+        validators=_between(0.0, 1.0),
+    )
+    retry_on = models.JSONField(
+        _("retry on"),
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text=_("Only these exceptions are retried, as names such as requests.exceptions.Timeout. Empty: all."),
+    )
+    transactional = models.BooleanField(
+        _("transactional"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "The function's writes to the scheduler's database and the end of its execution commit together, so that "
+            "they take effect exactly once. For short functions; it implies on crash: run again."
+        ),
+    )
     on_crash = models.CharField(
         _("on crash"),
         max_length=16,
@@ -228,6 +251,9 @@ class SchedulerTask(models.Model):
 
     # What the engine needs, and alone writes.
     anchor = models.DateTimeField(_("anchor"), null=True, editable=False)
+    follows = models.CharField(
+        _("follows"), max_length=64, blank=True, default="", db_default="", editable=False, db_index=True
+    )
     version = models.BigIntegerField(_("version"), default=0, db_default=0, editable=False)
     planned_through = models.DateTimeField(_("planned through"), null=True, editable=False)
     planned_trigger = models.CharField(max_length=32, null=True, editable=False)  # noqa: DJ001 - null: never planned
@@ -263,6 +289,7 @@ class SchedulerTask(models.Model):
             "next_run",
             "schedule_error",
             "anchor",
+            "follows",
             "version",
             "planned_through",
             "planned_trigger",

@@ -41,8 +41,10 @@ CLAIM_FIELDS = (
     "executor_options",
     "misfire_grace_time",
     "timeout",
+    "transactional",
     "handed_back_at",
     "concurrency_key",
+    "parent_id",
 )
 
 
@@ -66,8 +68,10 @@ class Claim:
     executor_options: dict[str, Any]
     misfire_grace_time: int | None
     timeout: int | None
+    transactional: bool
     handed_back_at: datetime | None
     concurrency_key: str
+    parent_id: int | None
     node_id: uuid.UUID
 
     @property

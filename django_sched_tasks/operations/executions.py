@@ -35,7 +35,11 @@ _OF_EVERY_ATTEMPT = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "transactional",
     "on_crash",
+    "parent_id",
 )
 
 
@@ -176,6 +180,9 @@ def _request(
         "max_retries",
         "retry_delay",
         "retry_backoff",
+        "retry_jitter",
+        "retry_on",
+        "transactional",
         "on_crash",
     ]
     return TaskExecution(

@@ -40,6 +40,9 @@ INHERITED = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "retry_jitter",
+    "retry_on_text",
+    "transactional",
     "on_crash",
 )
 EXECUTION_COLUMNS = (
@@ -60,6 +63,9 @@ EXECUTION_COLUMNS = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "transactional",
     "on_crash",
     "status",
     "reason",
@@ -159,6 +165,7 @@ def read_due(
             args_text=Cast("args", TextField()),
             kwargs_text=Cast("kwargs", TextField()),
             executor_options_text=Cast("executor_options", TextField()),
+            retry_on_text=Cast("retry_on", TextField()),
         )
         .order_by("plan_at", "id")
         .values_list(*_COLUMNS)[:limit]
@@ -346,20 +353,14 @@ def _fold(pk: int, segment: Segment, task: DueTask, *, using: str) -> None:
 
 
 def _execution(task: DueTask, segment: Segment, now: datetime) -> tuple[Any, ...]:
-    name, job_id, func, args, kwargs, queue, executor, options, *rest = task.inherited
     is_open = segment.status == ExecutionStatus.QUEUED
     return (
         task.row.id,
         Kind.SCHEDULE,
-        name,
-        job_id,
-        func,
-        Verbatim(args),
-        Verbatim(kwargs),
-        queue,
-        executor,
-        Verbatim(options),
-        *rest,
+        *(
+            Verbatim(value) if name.endswith("_text") else value
+            for name, value in zip(INHERITED, task.inherited, strict=True)
+        ),
         segment.status,
         segment.reason,
         segment.fire_at,

@@ -36,8 +36,10 @@ def claim(func, *args, **kwargs):
         executor_options={},
         misfire_grace_time=None,
         timeout=None,
+        transactional=False,
         handed_back_at=None,
         concurrency_key="key",
+        parent_id=None,
         node_id=uuid.UUID(int=1),
     )
 
