@@ -58,6 +58,8 @@ class Recorder:
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
         self._stop = False
+        for executor in executors.values():
+            executor.on_free = self._work.set
         self._thread = threading.Thread(target=self._run, name="sched-tasks-recorder", daemon=True)
 
     # What the scheduler's thread calls.
@@ -70,7 +72,7 @@ class Recorder:
         with self._lock:
             if not self._starting:
                 return 0
-            taken = self._busy[alias] + len(self._backlog[alias])
+            taken = self._busy[alias] + self._executors[alias].stuck() + len(self._backlog[alias])
         return max(self._executors[alias].slots + conf.prefetch() - taken, 0)
 
     def accept(self, claim: Claim, function: ResolvedFunction) -> None:
@@ -80,7 +82,7 @@ class Recorder:
 
     def slots_in_use(self) -> int:
         with self._lock:
-            return sum(self._busy.values())
+            return sum(self._busy.values()) + sum(executor.stuck() for executor in self._executors.values())
 
     # What the executors' threads call.
 
@@ -139,7 +141,7 @@ class Recorder:
             self._ended.clear()
             starts: list[Accepted] = []
             for alias, backlog in self._backlog.items():
-                free = self._executors[alias].slots - self._busy[alias]
+                free = self._executors[alias].slots - self._busy[alias] - self._executors[alias].stuck()
                 while backlog and free > 0 and self._starting:
                     starts.append(backlog.popleft())
                     free -= 1

@@ -8,7 +8,7 @@ of them run inside the caller's transaction, lock rows in the order of their ids
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,7 @@ CLAIM_FIELDS = (
     "handed_back_at",
     "concurrency_key",
     "parent_id",
+    "retry_on",
 )
 
 
@@ -72,6 +73,7 @@ class Claim:
     handed_back_at: datetime | None
     concurrency_key: str
     parent_id: int | None
+    retry_on: list[str]
     node_id: uuid.UUID
 
     @property
@@ -100,8 +102,10 @@ class Outcome:
     error: str = ""
     traceback: str = ""
     output: str = ""
+    progress: dict[str, Any] | None = None
     duration: float | None = None
     finished_at: datetime | None = None
+    may_retry: bool = True
 
 
 def claim(
@@ -182,9 +186,16 @@ def finish(outcomes: Sequence[Outcome], *, using: str) -> list[Outcome]:
     mine = [(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id]
     won = [outcome for outcome, status in mine if status in STARTED_STATUSES]
     late = [replace(outcome, reason=Reason.LATE.value) for outcome, status in mine if status == ExecutionStatus.LOST]
-    columns = ("status", "reason", "result", "error", "traceback", "output", "duration", "finished_at")
-    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in [*won, *late]], using=using)
-    return [*won, *late]
+    recorded = [*won, *late]
+    columns = ("status", "reason", "result", "error", "traceback", "duration", "finished_at")
+    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in recorded], using=using)
+    # Whoever tells the outcome may know less than the run has told itself: a process that was killed, by its node.
+    _tell(
+        {outcome.execution_id: outcome.output for outcome in recorded if outcome.output},
+        {outcome.execution_id: outcome.progress for outcome in recorded if outcome.progress},
+        using,
+    )
+    return recorded
 
 
 def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
@@ -195,10 +206,25 @@ def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.result,
         outcome.error,
         outcome.traceback,
-        outcome.output,
         outcome.duration,
         outcome.finished_at,
     )
+
+
+def tell(outputs: Mapping[int, str], progress: Mapping[int, Any], *, using: str) -> None:
+    """What running executions have printed and how far they are; rows that have ended keep their last word."""
+    running = _rows(using, {*outputs, *progress}).filter(status=ExecutionStatus.RUNNING)
+    mine = set(_lock(running))
+    _tell(
+        {pk: text for pk, text in outputs.items() if pk in mine},
+        {pk: value for pk, value in progress.items() if pk in mine},
+        using,
+    )
+
+
+def _tell(outputs: Mapping[int, str], progress: Mapping[int, Any], using: str) -> None:
+    update_rows(TaskExecution, ("output",), sorted(outputs.items()), using=using)
+    update_rows(TaskExecution, ("progress",), sorted(progress.items()), using=using)
 
 
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
@@ -224,6 +250,19 @@ def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: 
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
     return won
+
+
+def request_cancel(ids: Collection[int], now: datetime, by: str, *, using: str) -> list[int]:
+    """Ask that dispatched and running executions end; their state changes once they have."""
+    asked = _rows(using, ids).filter(status__in=STARTED_STATUSES, cancel_requested_at__isnull=True)
+    won = _lock(asked)
+    _rows(using, won).update(cancel_requested_at=now, cancel_requested_by=by)
+    return won
+
+
+def cancel_requested(ids: Collection[int], *, using: str) -> list[int]:
+    """Which of these are to end."""
+    return list(_rows(using, ids).filter(cancel_requested_at__isnull=False).values_list("pk", flat=True))
 
 
 def admit(ids: Collection[int], *, using: str) -> list[int]:

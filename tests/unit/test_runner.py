@@ -40,6 +40,7 @@ def claim(func, *args, **kwargs):
         handed_back_at=None,
         concurrency_key="key",
         parent_id=None,
+        retry_on=[],
         node_id=uuid.UUID(int=1),
     )
 
