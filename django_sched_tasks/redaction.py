@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -55,28 +56,83 @@ class Redactor:
         return self._assignments.sub(rf"\g<name>\g<quote>{HIDDEN}", self.hide_values(text))
 
 
-def secret_values(
-    args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str], marked: Collection[str] = ()
-) -> Iterator[str]:
-    """The texts among the arguments that are secret; ``names`` are those of the parameters by position."""
-    for name, value in [*zip(names, args, strict=False), *kwargs.items()]:
-        yield from _texts(value) if is_secret_name(name, marked) else _secret_texts(value)
+class MissingSecret(ValueError):
+    """``*****`` was given where nothing is stored that it could stand for."""
 
 
-def _secret_texts(value: Any) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What is secret of a function's arguments.
+
+    Args:
+        names: of its parameters by position.
+        marked: those of its parameters that were marked as secret.
+    """
+
+    names: Sequence[str] = ()
+    marked: Collection[str] = ()
+
+    def hidden(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """To be shown: each secret is ``*****``."""
+        shown = [_hidden(value, self._is_secret(index)) for index, value in enumerate(args)]
+        return shown, {name: _hidden(value, self._is_secret(name)) for name, value in kwargs.items()}
+
+    def restored_args(self, given: list[Any], stored: list[Any]) -> list[Any]:
+        """What was shown and given back: ``*****`` stands for the stored secret. Raises MissingSecret."""
+        return [
+            _restored(value, stored[index] if index < len(stored) else None, self._is_secret(index))
+            for index, value in enumerate(given)
+        ]
+
+    def restored_kwargs(self, given: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+        return {name: _restored(value, stored.get(name), self._is_secret(name)) for name, value in given.items()}
+
+    def secret_texts(self, args: list[Any], kwargs: dict[str, Any]) -> Iterator[str]:
+        """The secrets themselves, as they might be printed."""
+        for index, value in enumerate(args):
+            yield from _secret_texts(value, self._is_secret(index))
+        for name, value in kwargs.items():
+            yield from _secret_texts(value, self._is_secret(name))
+
+    def _is_secret(self, place: int | str) -> bool:
+        if isinstance(place, int):
+            if place >= len(self.names):
+                return False
+            place = self.names[place]
+        return is_secret_name(place, self.marked)
+
+
+def _hidden(value: Any, is_secret: bool) -> Any:
+    if is_secret:
+        return None if value is None else HIDDEN
+    if isinstance(value, dict):
+        return {key: _hidden(item, is_secret_name(key)) for key, item in value.items()}
+    return [_hidden(item, False) for item in value] if isinstance(value, list) else value
+
+
+def _restored(given: Any, stored: Any, is_secret: bool) -> Any:
+    if is_secret and given == HIDDEN:
+        if stored is None:
+            raise MissingSecret
+        return stored
+    if isinstance(given, dict) and not is_secret:
+        inner = stored if isinstance(stored, dict) else {}
+        return {
+            key: _restored(item, inner.get(key), isinstance(key, str) and is_secret_name(key))
+            for key, item in given.items()
+        }
+    if isinstance(given, list) and not is_secret:
+        parts = stored if isinstance(stored, list) else []
+        return [_restored(item, parts[i] if i < len(parts) else None, False) for i, item in enumerate(given)]
+    return given
+
+
+def _secret_texts(value: Any, is_secret: bool) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item) if is_secret_name(str(key)) else _secret_texts(item)
+            yield from _secret_texts(item, is_secret or is_secret_name(key))
     elif isinstance(value, list):
         for item in value:
-            yield from _secret_texts(item)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None and not isinstance(value, bool):
+            yield from _secret_texts(item, is_secret)
+    elif is_secret and value is not None and not isinstance(value, bool):
         yield str(value)

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connections
 from django.utils import timezone, translation
 
-from django_sched_tasks import context, database, live, payload, redaction
+from django_sched_tasks import context, database, live, payload
 from django_sched_tasks.exceptions import RunCancelled, RunTimedOut
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
 from django_sched_tasks.models.transitions import Claim, Outcome
@@ -46,7 +46,7 @@ def run(
     function can see the request, and its caller may have stronger means.
     """
     began = time.perf_counter()
-    secrets = list(redaction.secret_values(claim.args, claim.kwargs, function.positional_names, function.secrets))
+    secrets = function.arguments.secret_texts(claim.args, claim.kwargs)
     side = live.open_run(claim.id, secrets, is_watched=not database.connection().in_atomic_block)
     value, error = None, None
     try:

@@ -27,12 +27,14 @@ class Heartbeat:
         clock: DatabaseClock,
         *,
         slots_in_use: Callable[[], int],
+        stuck_slots: Callable[[], int],
         seconds_since_pass: Callable[[], float],
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
         self._clock = clock
         self._slots_in_use = slots_in_use
+        self._stuck_slots = stuck_slots
         self._seconds_since_pass = seconds_since_pass
         self._on_change = on_change
         self._stop = threading.Event()
@@ -72,6 +74,7 @@ class Heartbeat:
                 now,
                 loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
                 slots_in_use=self._slots_in_use(),
+                stuck_slots=self._stuck_slots(),
                 clock_offset=round(self._clock.offset, 3),
             )
         )

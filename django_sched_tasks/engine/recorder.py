@@ -82,7 +82,11 @@ class Recorder:
 
     def slots_in_use(self) -> int:
         with self._lock:
-            return sum(self._busy.values()) + sum(executor.stuck() for executor in self._executors.values())
+            return sum(self._busy.values()) + self.stuck_slots()
+
+    def stuck_slots(self) -> int:
+        """Of those in use, the ones whose run is told already and goes on all the same."""
+        return sum(executor.stuck() for executor in self._executors.values())
 
     # What the executors' threads call.
 

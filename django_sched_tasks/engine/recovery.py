@@ -67,7 +67,7 @@ def _bury(dead: SchedulerNode, now: datetime, using: str) -> bool:
     def work() -> list[TaskExecution] | None:
         with transaction.atomic(using=using):
             rows = SchedulerNode.objects.using(using).live().filter(pk=dead.pk, heartbeat_at=dead.heartbeat_at)
-            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0):
+            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0, stuck_slots=0):
                 return None  # another node was faster, or it has given a sign of life
             transitions.release([dead.pk], using=using)
             return lose_runs(_runs_of(dead, using), now, using, reason=Reason.NODE_DIED)
@@ -116,7 +116,8 @@ def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reaso
     retries = []
     for execution in lost:
         execution.status, execution.reason = ExecutionStatus.LOST, reason
-        if execution.on_crash == OnCrash.RETRY and execution.task_id and _may_crash_again(execution):
+        wanted = execution.on_crash == OnCrash.RETRY and execution.cancel_requested_at is None
+        if wanted and execution.task_id and _may_crash_again(execution):
             retry = operations.next_attempt(execution, execution.attempt + 1, now)
             retry.claim_rank = -retry.priority
             retries.append(retry)

@@ -65,6 +65,7 @@ class Scheduler:
             self.node,
             self._clock,
             slots_in_use=self._recorder.slots_in_use,
+            stuck_slots=self._recorder.stuck_slots,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
             on_change=self.wakeup,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connections, transaction
@@ -164,7 +164,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def open_run(execution_id: int, secrets: Collection[str] = (), *, is_watched: bool = True) -> Run:
+def open_run(execution_id: int, secrets: Iterable[str] = (), *, is_watched: bool = True) -> Run:
     """The live side of a run that begins in this thread; :func:`close_run` is its end.
 
     Args:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_sched_tasks import conf
 from django_sched_tasks.exceptions import FunctionNotFound
+from django_sched_tasks.redaction import Arguments
 from django_sched_tasks.registry.discovery import forget_imports, load
 from django_sched_tasks.registry.marks import is_marked, marked_modules, secrets_of
 from django_sched_tasks.registry.modules import MAX_PATH, host_apps, is_listed, is_task_module
@@ -41,12 +42,11 @@ class ResolvedFunction:
     secrets: frozenset[str] = frozenset()
 
     @property
-    def positional_names(self) -> list[str]:
-        """The parameters that arguments by position fill, in their order."""
-        if self.signature is None:
-            return []
+    def arguments(self) -> Arguments:
+        """What of its arguments is secret."""
         by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        return [name for name, parameter in self.signature.parameters.items() if parameter.kind in by_position]
+        parameters = self.signature.parameters.values() if self.signature is not None else ()
+        return Arguments([parameter.name for parameter in parameters if parameter.kind in by_position], self.secrets)
 
 
 _resolved: dict[str, ResolvedFunction] = {}
