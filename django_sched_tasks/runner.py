@@ -6,13 +6,14 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.utils import timezone, translation
 
@@ -101,7 +102,7 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
     side.begin(end)
     scope = asyncio.timeout(claim.timeout)
     try:
-        async with scope:
+        async with _thread_of_its_own(), scope:
             return await function.callable(*claim.args, **claim.kwargs)
     except TimeoutError as error:
         if scope.expired():
@@ -113,6 +114,20 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
         raise
     finally:
         side.end()  # before the loop closes
+
+
+@asynccontextmanager
+async def _thread_of_its_own() -> AsyncIterator[None]:
+    """A thread for what a coroutine calls through ``sync_to_async``, the ORM above all, and the end of its connections.
+
+    Without it all coroutines of the process would share one, and wait for each other.
+    """
+    async with ThreadSensitiveContext() as own:
+        try:
+            yield
+        finally:
+            if own in SyncToAsync.context_to_thread_executor:  # it has called something
+                await sync_to_async(_discard_all)()
 
 
 def _outcome(claim: Claim, side: live.Run, value: Any, error: BaseException | None, duration: float) -> Outcome:
@@ -229,6 +244,11 @@ def _leave_clean(connection: Any) -> None:
         _discard(connection)
     else:
         connection.close_if_unusable_or_obsolete()
+
+
+def _discard_all() -> None:
+    for connection in _connections():
+        _discard(connection)
 
 
 def _discard(connection: Any) -> None:

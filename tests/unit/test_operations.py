@@ -285,14 +285,27 @@ def test_what_has_not_started_can_be_cancelled(make, at, django_capture_on_commi
     assert list(TaskExecution.objects.claimable()) == [second]
 
 
-def test_what_runs_or_has_ended_cannot_be_cancelled(make, node, busy, at):
+def test_what_runs_is_asked_to_end_and_what_has_ended_cannot_be_cancelled(make, node, busy, at, staff):
     held = busy(make())
     execution = TaskExecution.objects.get()
-    with pytest.raises(StateConflict, match="Running"):
-        operations.cancel_execution(execution.pk, now=at(61))
+    for second in (61, 62):  # asking again changes nothing
+        asked = operations.cancel_execution(execution.pk, user=staff, now=at(second))
+        told = (asked.status, asked.cancel_requested_at, asked.cancel_requested_by)
+        assert told == ("running", at(61), "staff")
     node.finish(held)
     with pytest.raises(StateConflict, match="Succeeded"):
-        operations.cancel_execution(execution.pk, now=at(62))
+        operations.cancel_execution(execution.pk, now=at(63))
+
+
+def test_a_failed_run_that_was_to_end_is_not_tried_again(make, node, at, rows):
+    make("raises", max_retries=3)
+    node.now = at(60)
+    node.plan()
+    held = node.start(node.claim())
+    operations.cancel_execution(held[0][0].id, now=at(61))
+    node.finish(held)
+    assert rows("status", "attempt", attempt=1) == [("failed", 1)]
+    assert not TaskExecution.objects.filter(attempt=2).exists()
 
 
 # Removing.

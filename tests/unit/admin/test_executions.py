@@ -178,7 +178,7 @@ def test_cancel_is_for_what_has_not_started(root, execute, page, messages_of):
     assert waiting.status == "cancelled"
 
     late = root.post(page(waiting, "cancel"), follow=True)
-    assert "only one that has not started can be cancelled" in messages_of(late)[0]
+    assert "there is nothing to cancel" in messages_of(late)[0]
     assert page(waiting, "cancel") not in late.content.decode()
 
 
