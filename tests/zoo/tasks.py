@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone, translation
 
 from django_sched_tasks import current_execution, schedulable
+from django_sched_tasks.exceptions import RunCancelled
 
 from .models import Effect
 
@@ -168,6 +169,11 @@ async def async_effect(label: str = "async") -> str:
 
 def raises(message: str = "the task raised") -> None:
     raise RuntimeError(message)
+
+
+def raises_cancelled() -> None:
+    """End as a function does that has seen that it is to."""
+    raise RunCancelled
 
 
 def raises_chained() -> None:

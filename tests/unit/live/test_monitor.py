@@ -5,10 +5,10 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_sched_tasks import live
+from django_sched_tasks import database, live
 from django_sched_tasks.exceptions import RunCancelled
 from django_sched_tasks.live import monitor
 from django_sched_tasks.models import TaskExecution, transitions
@@ -61,7 +61,15 @@ def monitors():
 
 
 def stored(row):
-    return TaskExecution.objects.values_list("output", "progress").get(pk=row.pk)
+    return database.retrying(TaskExecution.objects.filter(pk=row.pk).values_list("output", "progress").get)
+
+
+def request_cancel(row):
+    def work():
+        with transaction.atomic():
+            return transitions.request_cancel([row.pk], NOW, "ada", using="default")
+
+    return database.retrying(work)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -87,7 +95,7 @@ class TestARunThatGoesOn:
         run, neighbour = open_run(row), open_run(other)
         calls = []
         run.begin(lambda: calls.append("interrupted"))
-        assert transitions.request_cancel([row.pk], NOW, "ada", using="default") == [row.pk]
+        assert request_cancel(row) == [row.pk]
         until(lambda: run.is_cancel_requested, within=10)
         live.cancel(row.pk)
         assert calls == ["interrupted"]
@@ -106,7 +114,7 @@ class TestARunThatGoesOn:
 
         live.watch(row.pk, on_cancel)
         try:
-            transitions.request_cancel([row.pk], NOW, "", using="default")
+            request_cancel(row)
             until(lambda: len(calls) == 2, within=10)
             other = running(status="dispatched", cancel_requested_at=NOW)
             more = []
