@@ -28,12 +28,15 @@ class Heartbeat:
         *,
         slots_in_use: Callable[[], int],
         seconds_since_pass: Callable[[], float],
+        problem: Callable[[], str],
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
         self._clock = clock
         self._slots_in_use = slots_in_use
         self._seconds_since_pass = seconds_since_pass
+        self._problem = problem
+        self._told_problem = ""
         self._on_change = on_change
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sched-tasks-heartbeat", daemon=True)
@@ -67,11 +70,14 @@ class Heartbeat:
 
     def _beat(self) -> None:
         now = self._read_clock()
+        problem = self._problem()[:255]
+        self._tell(problem)
         alive = database.retrying(
             lambda: self._node.beat(
                 now,
                 loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
                 slots_in_use=self._slots_in_use(),
+                problem=problem,
                 clock_offset=round(self._clock.offset, 3),
             )
         )
@@ -83,6 +89,15 @@ class Heartbeat:
             changed = recovery.sweep(self._node, now) or changed
         if changed:
             self._on_change()
+
+    def _tell(self, problem: str) -> None:
+        """A loop that has stalled says nothing itself."""
+        if bool(problem) != bool(self._told_problem):
+            self._told_problem = problem
+            if problem:
+                logger.error("Node %s does not work: %s", self._node.id, problem)
+            else:
+                logger.info("Node %s works again.", self._node.id)
 
     def _read_clock(self) -> datetime:
         """The database's instant; a pass has just read it, unless the loop has stalled."""

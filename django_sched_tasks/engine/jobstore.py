@@ -23,11 +23,13 @@ from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Accepted, Recorder
+from django_sched_tasks.engine.schema import SchemaGuard
 from django_sched_tasks.engine.wakeup import Peek, peek
 
 logger = logging.getLogger(__name__)
 
 NEVER_AGAIN = datetime(9999, 1, 1, tzinfo=UTC)
+STALLED_AFTER = 15.0  # seconds without a pass, beside the poll interval, after which the loop counts as stalled
 UNBOUNDED = 1 << 30  # instances: the limits are kept in the database, over all nodes
 
 
@@ -74,7 +76,8 @@ class DatabaseJobStore(BaseJobStore):
         self._recorder = recorder
         self._clock = clock
         self._aliases = aliases
-        self._has_connection = False
+        self._schema = SchemaGuard(node.using)
+        self._schema_sql: str | None = None
         self._failures = 0
         self._wait = 0.0
         self._handed_out: dict[int, Accepted] = {}
@@ -105,14 +108,23 @@ class DatabaseJobStore(BaseJobStore):
     def seconds_since_pass(self) -> float:
         return time.monotonic() - self._last_pass
 
+    @property
+    def problem(self) -> str:
+        """What keeps this node from its work, for people; "" while all is well."""
+        stalled = self.seconds_since_pass
+        if stalled > STALLED_AFTER + conf.poll_interval():
+            return f"The scheduler's loop has had no complete pass for {stalled:.0f} s."
+        return self._schema.problem
+
     def _pass(self, now: datetime) -> list[Job]:
-        if not self._has_connection:
+        if self._schema_sql is None:  # the first pass of this thread
             database.adopt_own_connection()
-            self._has_connection = True
-        seen = peek(self._node.using)
+            self._schema_sql = self._schema.count_sql()
+        seen = peek(self._node.using, self._schema_sql)
         self._clock.set(seen.now)
-        if self.draining:
+        if self.draining or not self._schema.allows(seen.extra):
             self._wait = conf.poll_interval()
+            self._last_pass = time.monotonic()
             return []
         due = seen.now if self.until is None else self.until
         behind = False

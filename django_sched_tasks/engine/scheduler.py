@@ -66,6 +66,7 @@ class Scheduler:
             self._clock,
             slots_in_use=self._recorder.slots_in_use,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
+            problem=lambda: self._store.problem,
             on_change=self.wakeup,
         )
         connections[using].close()
