@@ -14,6 +14,7 @@ from django_sched_tasks import conf, database
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.session import SessionLock
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Heartbeat:
         self._seconds_since_pass = seconds_since_pass
         self._problem = problem
         self._told_problem = ""
+        self._session = SessionLock(node)
         self._on_change = on_change
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sched-tasks-heartbeat", daemon=True)
@@ -72,18 +74,20 @@ class Heartbeat:
         now = self._read_clock()
         problem = self._problem()[:255]
         self._tell(problem)
+        has_session_lock = self._session.hold()
         alive = database.retrying(
             lambda: self._node.beat(
                 now,
                 loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
                 slots_in_use=self._slots_in_use(),
                 problem=problem,
+                has_session_lock=has_session_lock,
                 clock_offset=round(self._clock.offset, 3),
             )
         )
         if not alive:
             self._node.begin_anew(now)
-        changed = recovery.recover(self._node, now, by_timeout=self._may_judge())
+        changed = recovery.recover(self._node, now, by_timeout=self._may_judge(), session=self._session)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()
             changed = recovery.sweep(self._node, now) or changed

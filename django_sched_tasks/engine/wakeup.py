@@ -38,5 +38,5 @@ def peek(using: str, extra: str = "0") -> Peek:
     )
     with wrapper.cursor() as cursor:
         cursor.execute(sql, ())
-        *instants, value = cursor.fetchone()
-    return Peek(*map(database.as_instant, instants), value)
+        now, plan_at, run_at, value = cursor.fetchone()
+    return Peek(database.as_instant(now), database.as_instant(plan_at), database.as_instant(run_at), value)
