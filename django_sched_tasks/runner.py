@@ -9,16 +9,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone, translation
 
 from django_sched_tasks import context, database, live, payload
-from django_sched_tasks.exceptions import RunCancelled, RunTimedOut
+from django_sched_tasks.exceptions import RolledBack, RunCancelled, RunTimedOut
+from django_sched_tasks.models import transitions
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
 from django_sched_tasks.models.transitions import Claim, Outcome
 from django_sched_tasks.registry import ResolvedFunction
@@ -37,30 +38,44 @@ def no_limit(seconds: float | None) -> AbstractContextManager[None]:
 
 
 def run(
-    claim: Claim, function: ResolvedFunction, *, limit: Limit = no_limit, interrupt: Interrupt | None = None
+    claim: Claim,
+    function: ResolvedFunction,
+    *,
+    limit: Limit = no_limit,
+    interrupt: Interrupt | None = None,
+    clock: Callable[[], datetime] = database.now,
 ) -> Outcome:
     """Call the function of a claim that has been marked as running, and say how it went.
 
     Even ``SystemExit`` and ``KeyboardInterrupt`` raised by it are its failure and not the thread's end. ``limit`` is
     the executor's way to raise :class:`RunTimedOut` in what runs inside it for too long; ``interrupt`` its way to raise
     :class:`RunCancelled` there, from another thread. Without them a coroutine still ends when it is to; a plain
-    function can see the request, and its caller may have stronger means.
+    function can see the request, and its caller may have stronger means. ``clock`` is asked for the end of a
+    transactional run.
     """
     began = time.perf_counter()
     secrets = function.arguments.secret_texts(claim.args, claim.kwargs)
     side = live.open_run(claim.id, secrets, is_watched=not database.connection().in_atomic_block)
-    value, error = None, None
+
+    def call() -> Any:
+        return _call(claim, function, side, limit, interrupt)
+
+    def end(value: Any = None, error: BaseException | None = None) -> Outcome:
+        return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
+
     try:
         with _django_duties():
             token = context.enter(_context(claim, side))
             try:
-                value = _call(claim, function, side, limit, interrupt)
+                if claim.transactional:
+                    return _in_transaction(function, call, end, clock)
+                value = call()
             finally:
                 side.end()
                 context.leave(token)
-    except BaseException as raised:
-        error = raised
-    return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
+    except BaseException as error:
+        return end(error=error)
+    return end(value)
 
 
 def _context(claim: Claim, side: live.Run) -> context.ExecutionContext:
@@ -128,6 +143,28 @@ async def _thread_of_its_own() -> AsyncIterator[None]:
         finally:
             if own in SyncToAsync.context_to_thread_executor:  # it has called something
                 await sync_to_async(_discard_all)()
+
+
+def _in_transaction(
+    function: ResolvedFunction, call: Callable[[], Any], end: Callable[[Any], Outcome], clock: Callable[[], datetime]
+) -> Outcome:
+    """Commit what the function writes to the scheduler's database together with the end of its execution.
+
+    Whoever has given the run up meanwhile (its node was declared dead, so it may be running again) has taken its row
+    away: then nothing of it is committed. So, with another run after a crash, its effects there happen exactly once.
+    """
+    if function.is_async:
+        raise TypeError(f"{function.path} is async: a transaction belongs to a thread, which a coroutine leaves.")
+    using = database.alias()
+    with transaction.atomic(using=using):
+        depth = len(connections[using].savepoint_ids)
+        value = call()
+        if transaction.get_rollback(using) or len(connections[using].savepoint_ids) != depth:
+            raise RolledBack("Its writes are rolled back: the function left its transaction broken or open.")
+        outcome = replace(end(value), finished_at=clock(), is_recorded=True)
+        if not transitions.finish([outcome], using=using, late=False):
+            raise RolledBack("Its writes are rolled back: the run had been given up before it ended.")
+    return outcome
 
 
 def _outcome(claim: Claim, side: live.Run, value: Any, error: BaseException | None, duration: float) -> Outcome:

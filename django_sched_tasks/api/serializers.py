@@ -169,6 +169,7 @@ class NodeSerializer(RowSerializer):
             "slots_in_use",
             "stuck_slots",
             "state",
+            "problem",
             "started_at",
             "heartbeat_at",
             "loop_at",

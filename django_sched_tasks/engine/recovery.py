@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from django_sched_tasks import admission, conf, database, operations, signals
 from django_sched_tasks.engine import process
 from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.session import SessionLock
 from django_sched_tasks.models import (
     ExecutionStatus,
     NodeState,
@@ -29,14 +31,15 @@ logger = logging.getLogger(__name__)
 CRASH_RETRIES = 3
 
 
-def recover(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
+def recover(node: Node, now: datetime, *, by_timeout: bool = True, session: SessionLock | None = None) -> bool:
     """Clean up after nodes that died; answers whether anything may run now that could not before.
 
     A node of this machine whose process is gone is dead at once. Others are when they have been silent for
-    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that.
+    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that; on PostgreSQL earlier,
+    when the lock of their ``session`` is gone as well.
     """
     changed = False
-    for dead in _dead_nodes(node, now, by_timeout=by_timeout):
+    for dead in _dead_nodes(node, now, by_timeout=by_timeout, session=session):
         changed = _bury(dead, now, node.using) or changed
     if changed:
         admission.admit_all(using=node.using)
@@ -52,15 +55,26 @@ def sweep(node: Node, now: datetime) -> bool:
     return bool(admission.admit_all(using=node.using)) or changed
 
 
-def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool) -> list[SchedulerNode]:
-    others = SchedulerNode.objects.using(node.using).live().exclude(pk=node.id)
+def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool, session: SessionLock | None) -> list[SchedulerNode]:
+    others = list(SchedulerNode.objects.using(node.using).live().exclude(pk=node.id))
     silent_since = now - timedelta(seconds=conf.node_timeout())
+    cut_off = _cut_off(others, now, session) if by_timeout else set()
     return [
         other
         for other in others
         if process.is_gone(other.machine, other.pid, other.pid_started)
+        or other.pk in cut_off
         or (by_timeout and other.heartbeat_at < silent_since)
     ]
+
+
+def _cut_off(others: Sequence[SchedulerNode], now: datetime, session: SessionLock | None) -> set[uuid.UUID]:
+    """Nodes that have missed two signs of life and whose session has ended, as far as our own can tell."""
+    quiet_since = now - timedelta(seconds=2 * conf.heartbeat_interval())
+    quiet = [other.pk for other in others if other.has_session_lock and other.heartbeat_at < quiet_since]
+    if session is None or not quiet or session.unbroken_for < conf.node_timeout():
+        return set()
+    return session.gone(quiet)
 
 
 def _bury(dead: SchedulerNode, now: datetime, using: str) -> bool:
@@ -116,8 +130,7 @@ def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reaso
     retries = []
     for execution in lost:
         execution.status, execution.reason = ExecutionStatus.LOST, reason
-        wanted = execution.on_crash == OnCrash.RETRY and execution.cancel_requested_at is None
-        if wanted and execution.task_id and _may_crash_again(execution):
+        if _runs_again(execution):
             retry = operations.next_attempt(execution, execution.attempt + 1, now)
             retry.claim_rank = -retry.priority
             retries.append(retry)
@@ -126,7 +139,10 @@ def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reaso
     return lost
 
 
-def _may_crash_again(execution: TaskExecution) -> bool:
+def _runs_again(execution: TaskExecution) -> bool:
+    wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
+    if not wanted or execution.task_id is None or execution.cancel_requested_at is not None:
+        return False
     return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -165,6 +166,18 @@ async def async_effect(label: str = "async") -> str:
 
 
 # The ones that raise.
+
+
+def effect_then_raises() -> None:
+    effect()
+    raise RuntimeError("after its effect")
+
+
+def effect_rolled_back() -> None:
+    """Break the transaction that it is called in, and say nothing of it."""
+    effect()
+    with suppress(DatabaseError), transaction.atomic(savepoint=False):
+        raise DatabaseError("not so bad")
 
 
 def raises(message: str = "the task raised") -> None:
