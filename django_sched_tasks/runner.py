@@ -251,10 +251,14 @@ def _django_duties() -> Iterator[None]:
     """
     borrowed = {connection.alias for connection in _connections() if connection.in_atomic_block}
     _each_own(borrowed, lambda connection: connection.close_if_unusable_or_obsolete())
+    leave = _leave_clean
     try:
         yield
+    except (RunTimedOut, RunCancelled):
+        leave = _discard  # interrupted on any line, perhaps in the middle of a query
+        raise
     finally:
-        _each_own(borrowed, _leave_clean)
+        _each_own(borrowed, leave)
         timezone.deactivate()
         translation.deactivate()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ from django_sched_tasks.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
-PACE = 1.0  # seconds between two looks
+PACE = 0.5  # seconds between two looks at who is to end
+TELL = 1.0  # seconds after which news are written
 
 OnCancel = Callable[[int], None]
 
@@ -43,6 +45,7 @@ class Monitor:
         self._watches: dict[int, _Watch] = {}
         self._thread: threading.Thread | None = None
         self._is_connected = False
+        self._told_at = 0.0
 
     def add(self, run: Run) -> None:
         with self._lock:
@@ -100,7 +103,9 @@ class Monitor:
         with self._lock:
             runs, watches = dict(self._runs), dict(self._watches)
         using = self._connect()
-        self._write_news(runs, using)
+        if time.monotonic() - self._told_at >= TELL - PACE / 2:
+            self._told_at = time.monotonic()
+            self._write_news(runs, using)
         for execution_id in transitions.cancel_requested({*runs, *watches}, using=using):
             if execution_id in runs:
                 runs[execution_id].request_cancel()

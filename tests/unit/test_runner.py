@@ -14,6 +14,7 @@ from django.test import override_settings
 from django.utils import timezone, translation
 
 from django_sched_tasks import live, registry, runner
+from django_sched_tasks.exceptions import RunCancelled
 from django_sched_tasks.models.transitions import Claim
 from tests.support.waiting import until
 from tests.zoo.models import Effect
@@ -286,6 +287,24 @@ def test_a_coroutine_ends_wherever_it_runs():
     done.append(True)
     thread.join()
     assert (outcome.status, outcome.error) == ("cancelled", "It was cancelled while it ran.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_on_which_a_run_was_interrupted_is_not_used_again():
+    def interrupted():
+        connection.ensure_connection()
+        used.append(connection.connection)
+        raise RunCancelled
+
+    used = []
+    taken = claim("ok")
+    function = replace(registry.resolve(taken.func), callable=interrupted)
+    connection.ensure_connection()
+    before = connection.connection
+    assert runner.run(taken, function).status == "cancelled"
+    connection.ensure_connection()
+    assert used == [before]
+    assert connection.connection is not before
 
 
 def run_watched(func):

@@ -20,6 +20,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(monitor, "PACE", 0.05)
+    monkeypatch.setattr(monitor, "TELL", 0.05)
     yield
     until(lambda: not monitors(), within=10, what="the end of the monitor")
 
