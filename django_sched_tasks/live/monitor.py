@@ -6,16 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.db import connections, transaction
 
-from django_sched_tasks import conf, database
+from django_sched_tasks import database
 from django_sched_tasks.live import capture
 from django_sched_tasks.live.runs import Run, Told
 from django_sched_tasks.models import transitions
-from django_sched_tasks.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +168,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def open_run(execution_id: int, secrets: Iterable[str] = (), *, is_watched: bool = True) -> Run:
+def open_run(execution_id: int, secrets: Collection[str] = (), *, is_watched: bool = True) -> Run:
     """The live side of a run that begins in this thread; :func:`close_run` is its end.
 
     Args:
@@ -179,7 +178,7 @@ def open_run(execution_id: int, secrets: Iterable[str] = (), *, is_watched: bool
             sees, needs none.
     """
     capture.install()
-    run = Run(execution_id, limit=conf.output_limit(), log_level=conf.output_level(), redactor=Redactor(secrets))
+    run = Run(execution_id, secrets)
     if is_watched:
         _monitor.add(run)
     return run
