@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 SETTING = "SCHED_TASKS"
+SHORTEST_TOKEN = 16
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
 
 
@@ -25,6 +26,7 @@ class Key:
     default: Any
     is_valid: Callable[[Any], bool]
     expected: str
+    is_secret: bool = False
 
 
 def _is_positive(value: Any) -> bool:
@@ -86,6 +88,12 @@ KEYS: dict[str, Key] = {
         ),
         "{'days': N}, or None to keep all",
     ),
+    "HEALTH_TOKEN": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN),
+        "a secret text of at least 16 characters, or None",
+        is_secret=True,
+    ),
     "API_PERMISSION_CLASSES": Key(
         ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
     ),
@@ -119,7 +127,8 @@ def problems() -> Iterator[tuple[str, str, str]]:
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(KEYS)}."
             yield str(name), f"{SETTING} has an unknown key {name!r}.", hint
         elif not KEYS[name].is_valid(value[name]):
-            yield name, f"{SETTING}[{name!r}] is {value[name]!r}.", f"It must be {KEYS[name].expected}."
+            shown = "not as it must be" if KEYS[name].is_secret else repr(value[name])
+            yield name, f"{SETTING}[{name!r}] is {shown}.", f"It must be {KEYS[name].expected}."
     if node_timeout() <= heartbeat_interval():
         yield (
             "NODE_TIMEOUT",
@@ -190,6 +199,12 @@ def retention_days() -> float | None:
     """How long ended executions are kept; None means for ever."""
     value = get("RETENTION")
     return None if value is None else float(value["days"])
+
+
+def health_token() -> str | None:
+    """What a monitor sends as ``Authorization: Bearer …`` to read the health without an account."""
+    value = get("HEALTH_TOKEN")
+    return None if value is None else str(value)
 
 
 def api_permission_classes() -> tuple[str, ...]:

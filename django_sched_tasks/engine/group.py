@@ -118,7 +118,7 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExec
         delay = execution.retry_delay * execution.retry_backoff ** (execution.attempt - 1)
         run_at = now + timedelta(seconds=min(delay, LONGEST_DELAY))
         retry = operations.next_attempt(execution, execution.attempt + 1, run_at, queued_at=now)
-        retry.claim_rank = -retry.priority
+        retry.claim_rank = retry.rank
         retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)
