@@ -79,6 +79,15 @@ def clean_changes(stored: SchedulerTask, changes: Mapping[str, Any], *, now: dat
     return _clean(changes, stored, touched, {}, now)
 
 
+def default(name: str) -> Any:
+    """What a field of a new task is when nobody gives it: the site's default of a policy, else the model's."""
+    defaults = conf.defaults()
+    if name in POLICIES and name in defaults:
+        return defaults[name]
+    field: Any = SchedulerTask._meta.get_field(name)
+    return field.get_default()
+
+
 def _repeats(stored: SchedulerTask, name: str, value: Any) -> bool:
     return name in FIELDS and is_same(value, getattr(stored, name))
 

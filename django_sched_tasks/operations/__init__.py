@@ -13,6 +13,15 @@ from django_sched_tasks.operations.backfill import (
     backfill,
 )
 from django_sched_tasks.operations.commit import announce_queued
+from django_sched_tasks.operations.declared import (
+    Drift,
+    SyncAction,
+    Synced,
+    derived_job_id,
+    drift,
+    reset_to_declared,
+    sync_declared,
+)
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.history import prune
 from django_sched_tasks.operations.monitoring import Health, health
@@ -30,21 +39,28 @@ __all__ = [
     "BACKFILL_LIMIT",
     "MOST_BACKFILLED",
     "BackfillResult",
+    "Drift",
     "Health",
     "PauseResult",
     "Reprocess",
+    "SyncAction",
+    "Synced",
     "add_task",
     "announce_queued",
     "backfill",
     "cancel_execution",
+    "derived_job_id",
+    "drift",
     "health",
     "next_attempt",
     "pause_after_failures",
     "pause_task",
     "prune",
     "remove_task",
+    "reset_to_declared",
     "resume_task",
     "retry_execution",
     "run_task",
+    "sync_declared",
     "update_task",
 ]
