@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from django_sched_tasks import definitions, registry, triggers
+from django_sched_tasks import definitions, operations, registry, triggers
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 
@@ -47,6 +47,7 @@ class TaskSerializer(WithArguments):
     status_display = serializers.CharField(source="get_status_display", read_only=True)
     trigger_description = serializers.SerializerMethodField()
     last_status = serializers.CharField(read_only=True, allow_null=True)
+    drift = serializers.SerializerMethodField()
 
     class Meta:
         model = SchedulerTask
@@ -76,11 +77,16 @@ class TaskSerializer(WithArguments):
             "status_display",
             "trigger_description",
             "last_status",
+            "drift",
             *read_only_fields,
         )
 
     def get_trigger_description(self, task: SchedulerTask) -> str:
         return triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+
+    def get_drift(self, task: SchedulerTask) -> operations.Drift | None:
+        """Where a task that is declared in code departs from its declaration."""
+        return None if task.declared is None else operations.drift(task)
 
 
 # What a task's JSON has and nobody may set: ignored, so that what was read can be sent back.
@@ -94,6 +100,16 @@ class PauseSerializer(serializers.Serializer[Any]):
 class RunSerializer(serializers.Serializer[Any]):
     args = serializers.ListField(required=False)
     kwargs = serializers.DictField(required=False)
+
+
+class BackfillSerializer(serializers.Serializer[Any]):
+    start = UtcDateTimeField()
+    end = UtcDateTimeField()
+    reprocess = serializers.ChoiceField(choices=operations.Reprocess.choices, required=False, default="none")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=operations.MOST_BACKFILLED, default=operations.BACKFILL_LIMIT
+    )
+    dry_run = serializers.BooleanField(required=False, default=False)
 
 
 class NoBodySerializer(serializers.Serializer[Any]):

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce
 
 from django_sched_tasks.models.bulk import update_rows
 from django_sched_tasks.models.execution import (
+    BACKFILL_RANK,
     STARTED_STATUSES,
     ExecutionStatus,
+    Kind,
     Reason,
     TaskExecution,
 )
@@ -47,6 +49,9 @@ CLAIM_FIELDS = (
     "parent_id",
     "retry_on",
 )
+
+
+_RANK = Case(When(kind=Kind.BACKFILL, then=BACKFILL_RANK - F("priority")), default=-F("priority"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def hand_back(
 ) -> list[int]:
     """claimed → queued, by the node that claimed them and does not start them."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
-    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": -F("priority")}
+    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": _RANK}
     if unresolved:
         values["handed_back_at"] = Coalesce(F("handed_back_at"), now)
     _rows(using, won).update(**values)
@@ -232,7 +237,7 @@ def _tell(outputs: Mapping[int, str], progress: Mapping[int, Any], using: str) -
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
     """claimed → queued for nodes that died: nothing of it has started."""
     won = _lock(TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.CLAIMED, node_id__in=node_ids))
-    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=-F("priority"))
+    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=_RANK)
     return won
 
 
@@ -270,7 +275,7 @@ def cancel_requested(ids: Collection[int], *, using: str) -> list[int]:
 def admit(ids: Collection[int], *, using: str) -> list[int]:
     """Let queued executions that waited behind a limit be claimed."""
     won = _lock(_rows(using, ids).waiting())
-    _rows(using, won).update(claim_rank=-F("priority"))
+    _rows(using, won).update(claim_rank=_RANK)
     return won
 
 
