@@ -8,7 +8,7 @@ of them run inside the caller's transaction, lock rows in the order of their ids
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -47,10 +47,21 @@ CLAIM_FIELDS = (
     "parent_id",
 )
 
+_QUEUED_ANEW: dict[str, Any] = {
+    "status": ExecutionStatus.QUEUED,
+    "node": None,
+    "message_id": "",
+    "dispatched_at": None,
+    "claim_rank": -F("priority"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An execution that a node has taken, with all that it needs to run it."""
+    """An execution that a node has taken, with all that it needs to run it.
+
+    ``message_id`` is that of the message that a node sends instead of running it itself; a worker's claim has no node.
+    """
 
     id: int
     task_id: int | None
@@ -72,7 +83,8 @@ class Claim:
     handed_back_at: datetime | None
     concurrency_key: str
     parent_id: int | None
-    node_id: uuid.UUID
+    node_id: uuid.UUID | None
+    message_id: str = ""
 
     @property
     def idempotency_key(self) -> str:
@@ -92,7 +104,7 @@ class Outcome:
     execution_id: int
     task_id: int | None
     job_id: str
-    node_id: uuid.UUID
+    node_id: uuid.UUID | None
     status: str
     concurrency_key: str = ""
     reason: str = Reason.NONE.value
@@ -143,7 +155,7 @@ def hand_back(
     return won
 
 
-def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def start(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → running; only those won may be called.
 
     A row that is running already counts as won: its node asks again after a commit whose answer got lost, and it
@@ -155,7 +167,54 @@ def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str
     return won
 
 
-def miss(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def dispatch(messages: Mapping[int, str], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
+    """claimed → dispatched, before the message is sent; ``messages`` are the ids of the messages by execution.
+
+    The row stays the node's until the message has gone out, so that the death of the node in between sends it anew. As
+    with starts, one that is dispatched already counts as won.
+    """
+    sendable = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(_rows(using, messages).filter(status__in=sendable, node_id=node_id))
+    rows = [(pk, ExecutionStatus.DISPATCHED, messages[pk], now) for pk in won]
+    update_rows(TaskExecution, ("status", "message_id", "dispatched_at"), rows, using=using)
+    return won
+
+
+def hand_over(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """The message is out: what is still dispatched is no longer the node's, whose death does not touch it now."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(node=None)
+    return won
+
+
+def take_back(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """dispatched → queued: the message could not be sent. Should it have gone out all the same, no worker heeds it."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(**_QUEUED_ANEW)
+    return won
+
+
+def begin(execution_id: int, message_id: str, worker: str, now: datetime, *, using: str) -> Claim | None:
+    """dispatched → running, by the worker that got the message; only the first to ask may call the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    row = _locked(rows).values_list(*CLAIM_FIELDS).first()
+    if row is None:
+        return None
+    _rows(using, [execution_id]).update(
+        status=ExecutionStatus.RUNNING, started_at=now, alive_at=now, worker=worker, node=None
+    )
+    return Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=None, message_id=message_id)
+
+
+def refuse(execution_id: int, message_id: str, now: datetime, *, using: str) -> list[int]:
+    """dispatched → queued, by a worker that cannot resolve the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(**_QUEUED_ANEW, handed_back_at=Coalesce(F("handed_back_at"), now))
+    return won
+
+
+def miss(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → missed: too late to start."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
     _rows(using, won).update(status=ExecutionStatus.MISSED, reason=Reason.GRACE, finished_at=now)
@@ -163,8 +222,8 @@ def miss(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str)
 
 
 def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: str, error: str) -> list[int]:
-    """queued or claimed → failed, without having been called: nobody can run it."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → failed, without having been called: nobody can run it."""
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(_rows(using, ids).filter(status__in=unstarted))
     _rows(using, won).update(
         status=ExecutionStatus.FAILED, reason=reason, error=error, finished_at=now, claim_rank=None
@@ -202,9 +261,10 @@ def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
 
 
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
-    """claimed → queued for nodes that died: nothing of it has started."""
-    won = _lock(TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.CLAIMED, node_id__in=node_ids))
-    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=-F("priority"))
+    """claimed, or dispatched and not yet handed over → queued for nodes that died: nothing of it has started."""
+    unstarted = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(TaskExecution.objects.using(using).open().filter(status__in=unstarted, node_id__in=node_ids))
+    _rows(using, won).update(**_QUEUED_ANEW)
     return won
 
 
@@ -219,8 +279,11 @@ def lose(
 
 
 def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: str) -> list[int]:
-    """queued or claimed → cancelled; of ``rows`` those that have not started."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → cancelled; of ``rows`` those that have not started.
+
+    A message that is out already finds its execution ended, and no worker heeds it.
+    """
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
     return won

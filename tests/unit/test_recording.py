@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from django_sched_tasks import operations
-from django_sched_tasks.engine import group
-from django_sched_tasks.engine.group import Group
+from django_sched_tasks import recording
+from django_sched_tasks.recording import Group
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 from django_sched_tasks.models.transitions import Outcome
 
 
 def write(ended, starts, now):
-    return group.write(Group(ended, starts), now, "default")
+    return recording.write(Group(ended, starts), now, "default")
 
 
 def outcome(claim, now, status="succeeded", **changes):
