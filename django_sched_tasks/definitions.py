@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from django_sched_tasks import conf, registry, triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
-from django_sched_tasks.models import SchedulerTask
+from django_sched_tasks.models import OnCrash, SchedulerTask
 from django_sched_tasks.payload import problem
 
 REQUIRED = ("name", "func", "trigger", "trigger_args")
@@ -29,6 +29,7 @@ POLICIES = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "transactional",
     "on_crash",
     "pause_on_failure",
     "priority",
@@ -48,6 +49,7 @@ FIELDS = (
 )
 TRIGGER_FIELDS = ("trigger", "trigger_args", "timezone")
 FUNCTION_FIELDS = ("func", "args", "kwargs")
+CALL_FIELDS = (*FUNCTION_FIELDS, "transactional")
 JSON_FIELDS: dict[str, type] = {"trigger_args": dict, "kwargs": dict, "executor_options": dict, "args": list}
 NEEDED_TEXT = ("name", "job_id", "queue", "executor")
 IDEMPOTENCY_KEY_LENGTH = 64
@@ -62,6 +64,8 @@ def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     defaults = {name: value for name, value in conf.defaults().items() if name in POLICIES}
     if given.get("trigger") == "date":
         defaults["misfire_grace_time"] = None  # a single date is late rather than never
+    if given.get("transactional"):
+        defaults.pop("on_crash", None)  # it says so itself
     values = {**defaults, **given}
     if not values.get("job_id"):
         values.pop("job_id", None)
@@ -108,8 +112,10 @@ def _clean(
 
     if touched & set(TRIGGER_FIELDS) and not errors.keys() & set(TRIGGER_FIELDS):
         _check_trigger(now_has, errors, now)
-    if touched & set(FUNCTION_FIELDS) and "func" not in errors:
+    if touched & set(CALL_FIELDS) and "func" not in errors:
         _check_function(now_has, errors)
+    if touched & {"transactional", "on_crash"} and now_has("transactional") is True:
+        _imply_retry(touched, cleaned, errors)
     if errors:
         raise InvalidDefinition(errors)
     return cleaned
@@ -218,10 +224,22 @@ def _check_function(now_has: Any, errors: Errors) -> None:
                 "It takes the context of Django's tasks, which a run here does not have: schedule a plain function."
             )
             raise InvalidDefinition({"func": text})
+        if function.is_async and now_has("transactional"):
+            text = _("%s is async; a transaction belongs to a thread, so only a plain function can be transactional.")
+            raise InvalidDefinition({"transactional": text % function.path})
         if not errors.keys() & {"args", "kwargs"}:
             registry.check_arguments(function, now_has("args"), now_has("kwargs"))
     except InvalidDefinition as error:
         errors.update(error.errors)
+
+
+def _imply_retry(touched: set[str], cleaned: dict[str, Any], errors: Errors) -> None:
+    """Effects happen exactly once only where a crash, which rolls them back, is followed by another run."""
+    if "on_crash" in touched and cleaned.get("on_crash") == OnCrash.LOSE:
+        text = _("A transactional task is run again after a crash, which has rolled its writes back: give 'retry'.")
+        errors["on_crash"] = [text]
+        return
+    cleaned["on_crash"] = OnCrash.RETRY.value
 
 
 def clean_note(note: Any) -> str:

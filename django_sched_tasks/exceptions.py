@@ -51,6 +51,10 @@ class SchedulerUnavailable(SchedTasksError):
     """A scheduler cannot run in this process."""
 
 
+class RolledBack(SchedTasksError):
+    """What a transactional run wrote was not committed: its execution had been given up, or it asked for a rollback."""
+
+
 class RunTimedOut(BaseException):
     """The run has taken longer than its timeout.
 

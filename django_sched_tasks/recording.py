@@ -89,7 +89,9 @@ def write(group: Group, now: datetime, using: str) -> Result:
     result = Result()
     with transaction.atomic(using=using):
         if group.ended:
-            result.ended = transitions.finish(group.ended, using=using)
+            recorded = [outcome for outcome in group.ended if outcome.is_recorded]
+            to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
+            result.ended = recorded + (transitions.finish(to_record, using=using) if to_record else [])
             retries = retry_failed(
                 [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
             )

@@ -7,13 +7,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone, translation
 
-from django_sched_tasks import context, payload
-from django_sched_tasks.exceptions import RunTimedOut
+from django_sched_tasks import context, database, payload
+from django_sched_tasks.exceptions import RolledBack, RunTimedOut
+from django_sched_tasks.models import transitions
 from django_sched_tasks.models.execution import ExecutionStatus
 from django_sched_tasks.models.transitions import Claim, Outcome
 from django_sched_tasks.registry import ResolvedFunction
@@ -27,16 +30,25 @@ def no_limit(seconds: float | None) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def run(claim: Claim, function: ResolvedFunction, *, limit: Limit = no_limit) -> Outcome:
+def run(
+    claim: Claim,
+    function: ResolvedFunction,
+    *,
+    limit: Limit = no_limit,
+    clock: Callable[[], datetime] = database.now,
+) -> Outcome:
     """Call the function of a claim that has been marked as running, and say how it went.
 
     Even ``SystemExit`` and ``KeyboardInterrupt`` raised by it are its failure and not the thread's end. ``limit`` is
-    the executor's way to raise :class:`RunTimedOut` in what runs inside it for too long.
+    the executor's way to raise :class:`RunTimedOut` in what runs inside it for too long; ``clock`` is asked for the
+    end of a transactional run.
     """
     began = time.perf_counter()
     with _django_duties():
         token = context.enter(_context(claim))
         try:
+            if claim.transactional:
+                return _call_in_transaction(claim, function, limit, clock)
             value = _call(claim, function, limit)
         except BaseException as error:
             return failed(claim, error, _since(began))
@@ -81,6 +93,30 @@ async def _await(claim: Claim, function: ResolvedFunction) -> Any:
         if scope.expired():
             raise RunTimedOut from error
         raise
+
+
+def _call_in_transaction(
+    claim: Claim, function: ResolvedFunction, limit: Limit, clock: Callable[[], datetime]
+) -> Outcome:
+    """Commit what the function writes to the scheduler's database together with the end of its execution.
+
+    Whoever has given the run up meanwhile (its node was declared dead, so it may be running again) has taken its row
+    away: then nothing of it is committed. So, with another run after a crash, its effects there happen exactly once.
+    """
+    if function.is_async:
+        raise TypeError(f"{function.path} is async: a transaction belongs to a thread, which a coroutine leaves.")
+    using = database.alias()
+    began = time.perf_counter()
+    with transaction.atomic(using=using):
+        depth = len(connections[using].savepoint_ids)
+        value = _call(claim, function, limit)
+        if transaction.get_rollback(using) or len(connections[using].savepoint_ids) != depth:
+            raise RolledBack("Its writes are rolled back: the function left its transaction broken or open.")
+        succeeded = _succeeded(claim, value, _since(began))
+        outcome = replace(succeeded, finished_at=clock(), is_recorded=True)
+        if not transitions.finish([outcome], using=using, late=False):
+            raise RolledBack("Its writes are rolled back: the run had been given up before it ended.")
+    return outcome
 
 
 def _succeeded(claim: Claim, value: Any, duration: float) -> Outcome:

@@ -67,7 +67,10 @@ class ManualScheduler:
 
     def finish(self, accepted: list[group.Accepted]) -> None:
         """Call what has been started, one after another, and record how it went."""
-        outcomes = [replace(runner.run(claim, function), finished_at=self.now) for claim, function in accepted]
+        outcomes = [
+            replace(runner.run(claim, function, clock=lambda: self.now), finished_at=self.now)
+            for claim, function in accepted
+        ]
         group.write(group.Group(outcomes, []), self.now, self._using)
 
     def tick(self) -> list[TaskExecution]:

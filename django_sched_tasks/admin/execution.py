@@ -82,7 +82,15 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         left = [shown for shown, field in LEFT.items() if getattr(obj, field, None) not in (None, "")]
-        limits = ("misfire_grace_time", "timeout", "max_retries", "retry_delay", "retry_backoff", "on_crash")
+        limits = (
+            "misfire_grace_time",
+            "timeout",
+            "max_retries",
+            "retry_delay",
+            "retry_backoff",
+            "transactional",
+            "on_crash",
+        )
         what = (("task_link", "job_id"), "func", ("kind", "fire_time"), "attempts", "requested_by")
         timing = (("queued", "runs_at"), ("started", "finished"), ("took", "node_link"))
         given = ("args_text", "kwargs_text", "overrides_text", ("queue", "executor"), "executor_options_text")

@@ -116,7 +116,7 @@ def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reaso
     retries = []
     for execution in lost:
         execution.status, execution.reason = ExecutionStatus.LOST, reason
-        if execution.on_crash == OnCrash.RETRY and execution.task_id and _may_crash_again(execution):
+        if _runs_again(execution):
             retry = operations.next_attempt(execution, execution.attempt + 1, now)
             retry.claim_rank = -retry.priority
             retries.append(retry)
@@ -125,8 +125,9 @@ def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reaso
     return lost
 
 
-def _may_crash_again(execution: TaskExecution) -> bool:
-    return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
+def _runs_again(execution: TaskExecution) -> bool:
+    wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
+    return wanted and execution.task_id is not None and execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 
 
 def after_losing(lost: Sequence[TaskExecution], now: datetime) -> None:

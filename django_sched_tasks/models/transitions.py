@@ -114,6 +114,7 @@ class Outcome:
     output: str = ""
     duration: float | None = None
     finished_at: datetime | None = None
+    is_recorded: bool = False  # its row is finished already, with what the function wrote
 
 
 def claim(
@@ -231,19 +232,21 @@ def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: s
     return won
 
 
-def finish(outcomes: Sequence[Outcome], *, using: str) -> list[Outcome]:
+def finish(outcomes: Sequence[Outcome], *, using: str, late: bool = True) -> list[Outcome]:
     """running → how it ended; answers the outcomes that were recorded.
 
-    A row that was declared lost meanwhile takes the truth late, from the node that ran it.
+    A row that was declared lost meanwhile takes the truth late, from the node that ran it, unless ``late`` forbids it.
     """
     by_id = {outcome.execution_id: outcome for outcome in outcomes}
     rows = _locked(_rows(using, by_id)).values_list("id", "status", "node_id")
     mine = [(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id]
     won = [outcome for outcome, status in mine if status in STARTED_STATUSES]
-    late = [replace(outcome, reason=Reason.LATE.value) for outcome, status in mine if status == ExecutionStatus.LOST]
+    if late:
+        lost = [outcome for outcome, status in mine if status == ExecutionStatus.LOST]
+        won += [replace(outcome, reason=Reason.LATE.value) for outcome in lost]
     columns = ("status", "reason", "result", "error", "traceback", "output", "duration", "finished_at")
-    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in [*won, *late]], using=using)
-    return [*won, *late]
+    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in won], using=using)
+    return won
 
 
 def _finish_row(outcome: Outcome) -> tuple[Any, ...]:

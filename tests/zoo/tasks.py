@@ -6,6 +6,7 @@ Anything a test cannot show with these belongs here as one more animal, not into
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -80,6 +81,18 @@ def slow_effect(label: str = "slow", seconds: float = 1.0) -> str:
 
 
 # The ones that raise.
+
+
+def effect_then_raises() -> None:
+    effect()
+    raise RuntimeError("after its effect")
+
+
+def effect_rolled_back() -> None:
+    """Break the transaction that it is called in, and say nothing of it."""
+    effect()
+    with suppress(DatabaseError), transaction.atomic(savepoint=False):
+        raise DatabaseError("not so bad")
 
 
 def raises(message: str = "the task raised") -> None:

@@ -14,7 +14,7 @@ WRITABLE = {
     *("name", "job_id", "func", "trigger", "trigger_args", "description", "args", "kwargs", "timezone", "queue"),
     *("executor", "executor_options", "misfire_grace_time", "coalesce", "max_catch_up", "max_instances", "overlap"),
     *("concurrency_key", "timeout", "max_retries", "retry_delay", "retry_backoff", "on_crash", "pause_on_failure"),
-    "priority",
+    *("priority", "transactional"),
 }
 READABLE = WRITABLE | {
     *("id", "status", "status_display", "last_run", "next_run", "trigger_description", "last_status", "pause_note"),
@@ -69,6 +69,7 @@ def test_every_field_may_come_along(client, definition):
         max_retries=3,
         retry_delay=1,
         retry_backoff=2.0,
+        transactional=True,
         on_crash="retry",
         pause_on_failure=4,
         priority=-5,
