@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -82,6 +82,7 @@ class Result:
     started: list[int] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
     missed: list[Claim] = field(default_factory=list)
+    handed_back: list[Claim] = field(default_factory=list)
     let_in: bool = False
 
 
@@ -96,7 +97,7 @@ def write(group: Group, now: datetime, using: str) -> Result:
                 [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
             )
             result.let_in = bool(retries)
-        _settle_messages(group, using)
+        result.handed_back = _settle_messages(group, using)
         if group.starts:
             _start([claim for claim, _ in group.starts], now, using, result)
     try:
@@ -132,6 +133,17 @@ def announce_start(claim: Claim) -> None:
         _send(signals.execution_started, claim, ExecutionStatus.RUNNING)
 
 
+def announce_dispatch(claim: Claim) -> None:
+    if signals.execution_dispatched.receivers:
+        _send(signals.execution_dispatched, claim, ExecutionStatus.DISPATCHED)
+
+
+def announce_return(claims: Iterable[Claim]) -> None:
+    if signals.execution_handed_back.receivers:
+        for claim in claims:
+            _send(signals.execution_handed_back, claim, ExecutionStatus.QUEUED)
+
+
 def announce_ends(result: Result) -> None:
     if signals.execution_finished.receivers:
         for outcome in result.ended:
@@ -152,14 +164,17 @@ def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "") -
     )
 
 
-def _settle_messages(group: Group, using: str) -> None:
+def _settle_messages(group: Group, using: str) -> list[Claim]:
+    """Answers the claims that are in the queue again."""
+    taken_back: list[int] = []
     for node_id in {claim.node_id for claim in (*group.sent, *group.unsent)}:
         sent = [claim.id for claim in group.sent if claim.node_id == node_id]
         unsent = [claim.id for claim in group.unsent if claim.node_id == node_id]
         if sent:
             transitions.hand_over(sent, node_id, using=using)
         if unsent:
-            transitions.take_back(unsent, node_id, using=using)
+            taken_back += transitions.take_back(unsent, node_id, using=using)
+    return [claim for claim in group.unsent if claim.id in taken_back]
 
 
 def _follow_up(result: Result, now: datetime, using: str) -> None:

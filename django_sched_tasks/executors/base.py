@@ -26,10 +26,17 @@ class BaseExecutor(ABC):
     """Can it end a run that somebody wants stopped?"""
     isolates_crashes: ClassVar[bool] = False
     """Does the node live on when a function crashes the interpreter?"""
+    dispatches: ClassVar[bool] = False
+    """Does it send executions to workers outside the nodes, instead of running them itself?"""
 
     def __init__(self, alias: str, *, max_workers: int = 10) -> None:
         self.alias = alias
         self.slots = max_workers
+
+    @property
+    def is_paused(self) -> bool:
+        """Does it take nothing for a while?"""
+        return False
 
     @abstractmethod
     def start(self) -> None:
@@ -42,3 +49,6 @@ class BaseExecutor(ABC):
     @abstractmethod
     def shutdown(self) -> None:
         """Take no more; do not wait for what is running."""
+
+    def cancel(self, execution_id: int) -> None:
+        """Ask that a run of this node ends; what does not run here is ignored."""

@@ -37,6 +37,7 @@ CLAIM_FIELDS = (
     "attempt",
     "args",
     "kwargs",
+    "queue",
     "executor",
     "executor_options",
     "misfire_grace_time",
@@ -75,6 +76,7 @@ class Claim:
     attempt: int
     args: list[Any]
     kwargs: dict[str, Any]
+    queue: str
     executor: str
     executor_options: dict[str, Any]
     misfire_grace_time: int | None

@@ -1,4 +1,4 @@
-"""One transaction of the recorder: what has ended, what starts, and what follows from both."""
+"""One transaction about runs: what has ended, what starts, and what follows from both."""
 
 from dataclasses import replace
 from datetime import timedelta
