@@ -13,18 +13,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from queue import SimpleQueue
-from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import django
 
-from django_sched_tasks.exceptions import FunctionNotFound, RunTimedOut
+from django_sched_tasks import alarms
+from django_sched_tasks.exceptions import FunctionNotFound, RunCancelled, RunTimedOut
 
 if TYPE_CHECKING:
     from django_sched_tasks.models.transitions import Claim, Outcome
@@ -52,7 +51,7 @@ def decode(line: bytes) -> Any:
 
 
 def revive(kind: type[T], values: dict[str, Any]) -> T:
-    """A dataclass of ours from its decoded fields: what JSON does not know comes as text, and its annotation says so."""
+    """A dataclass of ours from its decoded fields: what JSON does not know came as text."""
     parsers = {"datetime": datetime.fromisoformat, "UUID": UUID}
     for field in fields(kind):  # type: ignore[arg-type]
         for name, parse in parsers.items():
@@ -143,28 +142,13 @@ def _run(order: dict[str, Any]) -> Outcome:
         function = registry.resolve(claim.func)
     except FunctionNotFound as error:
         return runner.failed(claim, error, 0.0)
+    alarm = alarms.Alarms()
+    means: Any = {"limit": alarm.limit, "interrupt": alarm.interrupt} if alarms.are_possible() else {}
     try:
-        return runner.run(claim, function, limit=_limit)
+        return runner.run(claim, function, **means)
+    except (RunTimedOut, RunCancelled) as error:  # on the threshold of the limit, where nobody caught it
+        return runner.failed(claim, error, 0.0)
     finally:
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()
-
-
-@contextmanager
-def _limit(seconds: float | None) -> Iterator[None]:
-    """Raise RunTimedOut in the function when its time is up; what that does not end, the parent kills soon after."""
-    if seconds is None or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise RunTimedOut
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

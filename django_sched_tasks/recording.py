@@ -116,6 +116,32 @@ def begin(execution_id: int, message_id: str, worker: str, now: datetime, using:
     return claim
 
 
+def give_up(execution: TaskExecution, now: datetime, using: str, *, has_expired: bool) -> Result:
+    """A message was thrown away before anybody heeded it: its execution is missed if it has expired, else cancelled."""
+    status, reason = ExecutionStatus.CANCELLED, Reason.REQUESTED
+    if has_expired:
+        status, reason = ExecutionStatus.MISSED, Reason.GRACE
+    result = Result()
+    with transaction.atomic(using=using):
+        pk = execution.pk
+        if not transitions.discard(pk, execution.message_id, now, using=using, status=status, reason=reason):
+            return result
+        if has_expired:
+            _count_missed([pk], using)
+    outcome = Outcome(
+        execution_id=execution.pk,
+        task_id=execution.task_id,
+        job_id=execution.job_id,
+        node_id=None,
+        status=status.value,
+        reason=reason.value,
+        concurrency_key=execution.concurrency_key,
+    )
+    result.ended.append(outcome)
+    _follow_up(result, now, using)
+    return result
+
+
 def without_values(outcome: Outcome, error: Exception) -> Outcome:
     """The outcome without what the function gave, for a database that refuses it as it is."""
     return replace(

@@ -20,7 +20,7 @@ from typing import TypeVar
 from django.db import connections, transaction
 
 from django_sched_tasks import conf, database, recording, registry, runner, signals
-from django_sched_tasks.exceptions import FunctionNotFound
+from django_sched_tasks.exceptions import FunctionNotFound, RunCancelled, RunTimedOut
 from django_sched_tasks.models import ExecutionStatus, Reason, SchedulerTask, TaskExecution, transitions
 from django_sched_tasks.models.transitions import Claim, Outcome
 from django_sched_tasks.registry import ResolvedFunction
@@ -35,29 +35,45 @@ Found = ResolvedFunction | FunctionNotFound
 T = TypeVar("T")
 
 
-def perform(execution_id: int, message_id: str, *, limit: runner.Limit = runner.no_limit) -> str:
+def perform(
+    execution_id: int,
+    message_id: str,
+    *,
+    limit: runner.Limit = runner.no_limit,
+    interrupt: runner.Interrupt | None = None,
+) -> str:
     """Run the execution of a message, unless it is not, or no longer, its own; answers the status, "" for no run.
 
     A message that arrives twice, or whose execution has been taken back, cancelled or lost meanwhile, starts nothing.
+    ``limit`` and ``interrupt`` are those of :func:`django_sched_tasks.runner.run`.
     """
     using = database.alias()
-    found = _find(execution_id, message_id, using)
+    found = _insisting(lambda: _find(execution_id, message_id, using), using)
     if isinstance(found, FunctionNotFound):
         return _refuse(execution_id, message_id, found, using)
-    claim = None
-    if found is not None:
-        now = database.now(using)
-        claim = database.retrying(
-            lambda: recording.begin(execution_id, message_id, _name(), now, using), using=using
-        )
+    claim = None if found is None else _insisting(lambda: _begin(execution_id, message_id, using), using)
     if claim is None or found is None:
         logger.info("Message %s about execution %s is out of date; nothing was run.", message_id, execution_id)
         return ""
     recording.announce_start(claim)
     with _sign_of_life(claim, using):
-        outcome = runner.run(claim, found, limit=limit)
-    record(outcome)
+        began = time.perf_counter()
+        try:
+            outcome = runner.run(claim, found, limit=limit, interrupt=interrupt)
+        except (RunTimedOut, RunCancelled) as error:  # on the threshold of the limit, where nobody caught it
+            outcome = runner.failed(claim, error, round(time.perf_counter() - began, 6))
+        try:
+            record(outcome)
+        except Exception as error:  # a limit of the worker's own may strike here as well; it does so once
+            if database.is_outage(error):
+                raise
+            record(outcome)
     return outcome.status
+
+
+def _begin(execution_id: int, message_id: str, using: str) -> Claim | None:
+    now = database.now(using)
+    return database.retrying(lambda: recording.begin(execution_id, message_id, _name(), now, using), using=using)
 
 
 def record(outcome: Outcome) -> bool:
@@ -88,29 +104,44 @@ def _write(outcome: Outcome, using: str) -> recording.Result:
     return database.retrying(lambda: recording.write(group, outcome.finished_at or database.now(using), using))
 
 
-def end(execution_id: int, message_id: str, status: ExecutionStatus, *, reason: str = "", error: str = "") -> bool:
+def end(message_id: str, status: ExecutionStatus, *, reason: str = "", error: str = "") -> bool:
     """Record the end of a run whose process can no longer do so; answers whether it had not been recorded yet."""
     using = database.alias()
-    rows = TaskExecution.objects.using(using).filter(
-        pk=execution_id, message_id=message_id, status=ExecutionStatus.RUNNING
-    )
+    rows = TaskExecution.objects.using(using).open().filter(message_id=message_id, status=ExecutionStatus.RUNNING)
     execution = rows.first()
     if execution is None or execution.started_at is None:
         return False
     now = database.now(using)
-    outcome = Outcome(
-        execution_id=execution.pk,
-        task_id=execution.task_id,
-        job_id=execution.job_id,
-        node_id=None,
-        concurrency_key=execution.concurrency_key,
-        status=status.value,
-        reason=reason,
-        error=error,
-        duration=round((now - execution.started_at).total_seconds(), 6),
-        finished_at=now,
+    return record(
+        Outcome(
+            execution_id=execution.pk,
+            task_id=execution.task_id,
+            job_id=execution.job_id,
+            node_id=None,
+            concurrency_key=execution.concurrency_key,
+            status=status.value,
+            reason=reason,
+            error=error,
+            duration=round((now - execution.started_at).total_seconds(), 6),
+            finished_at=now,
+        )
     )
-    return record(outcome)
+
+
+def give_up(message_id: str, *, has_expired: bool) -> bool:
+    """A message has been thrown away unheeded: it was revoked, or has expired. Answers whether that was still news."""
+    using = database.alias()
+    execution = TaskExecution.objects.using(using).open().filter(message_id=message_id).first()
+    if execution is None:
+        return False
+    now = database.now(using)
+
+    def work() -> recording.Result:
+        return recording.give_up(execution, now, using, has_expired=has_expired)
+
+    result = _insisting(lambda: database.retrying(work, using=using), using)
+    recording.announce_ends(result)
+    return bool(result.ended)
 
 
 def _insisting(work: Callable[[], T], using: str) -> T:
@@ -122,7 +153,7 @@ def _insisting(work: Callable[[], T], using: str) -> T:
         except Exception as error:
             if not database.is_outage(error) or time.monotonic() > deadline or connections[using].in_atomic_block:
                 raise
-            logger.warning("The end of a run cannot be recorded, trying again: %s", error)
+            logger.warning("The database does not answer about a run, trying again: %s", error)
             connections[using].close()
             time.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
@@ -201,5 +232,3 @@ def _keep_alive(execution_id: int, using: str, ended: threading.Event) -> None:
             logger.debug("Execution %s cannot give a sign of life: %s", execution_id, error)
             connections[using].close()
     connections.close_all()
-
-

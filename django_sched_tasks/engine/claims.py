@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,9 +40,14 @@ class Claims:
         self._node = node
         self._unresolved: dict[str, _Unresolved] = {}
 
-    def take(self, executor: str, limit: int, now: datetime) -> list[tuple[Claim, ResolvedFunction]]:
-        """Claim up to ``limit`` due executions, and resolve their functions."""
-        node = self._node
+    def take(
+        self, executor: str, limit: int, now: datetime, room: MutableMapping[str, int] | None = None
+    ) -> list[tuple[Claim, ResolvedFunction]]:
+        """Claim up to ``limit`` due executions, and resolve their functions.
+
+        ``room`` says how many more may come from each queue that has slots of its own; what is taken is taken off.
+        """
+        node, room = self._node, {} if room is None else room
 
         def work() -> list[Claim]:
             with transaction.atomic(using=node.using):
@@ -53,10 +58,14 @@ class Claims:
                     using=node.using,
                     executor=executor,
                     queues=node.queues,
+                    room=room,
                     without_funcs=self._left_alone(now),
                 )
 
         claims = database.retrying(work, using=node.using)
+        for claim in claims:
+            if claim.queue in room:
+                room[claim.queue] -= 1
         if claims and signals.execution_claimed.receivers:
             _announce(signals.execution_claimed, claims, ExecutionStatus.CLAIMED)
         return self._resolve_all(claims, now)

@@ -68,6 +68,9 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
+    def dispatches(self, alias: str) -> bool:
+        return self._executors[alias].dispatches
+
     def paused(self) -> list[str]:
         """The executors that take nothing for a while, since what they would send to cannot be reached."""
         return [alias for alias, executor in self._executors.items() if executor.is_paused]

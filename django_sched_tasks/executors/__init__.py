@@ -43,8 +43,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     except ModuleNotFoundError as error:
         raise ImproperlyConfigured(
-            f"{name} needs a package that is not installed ({error.name}): "
-            f"pip install 'django-sched-tasks[{extra}]'."
+            f"{name} needs a package that is not installed ({error.name}): pip install 'django-sched-tasks[{extra}]'."
         ) from error
 
 

@@ -50,5 +50,5 @@ class BaseExecutor(ABC):
     def shutdown(self) -> None:
         """Take no more; do not wait for what is running."""
 
-    def cancel(self, execution_id: int) -> None:
+    def cancel(self, execution_id: int) -> None:  # noqa: B027
         """Ask that a run of this node ends; what does not run here is ignored."""

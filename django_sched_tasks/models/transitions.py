@@ -48,6 +48,7 @@ CLAIM_FIELDS = (
     "parent_id",
 )
 
+_QUEUE = CLAIM_FIELDS.index("queue")
 _QUEUED_ANEW: dict[str, Any] = {
     "status": ExecutionStatus.QUEUED,
     "node": None,
@@ -127,23 +128,47 @@ def claim(
     using: str,
     executor: str,
     queues: Collection[str] | None = None,
+    room: Mapping[str, int] | None = None,
     without_funcs: Collection[str] = (),
 ) -> list[Claim]:
-    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank."""
+    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank.
+
+    Of a queue that ``room`` names no more are taken than it says.
+    """
     due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
     if queues is not None:
         due = due.filter(queue__in=queues)
     if without_funcs:
         due = due.exclude(func__in=without_funcs)
-    rows = list(
-        due.order_by("claim_rank", "run_at", "id")
-        .select_for_update(skip_locked=True)
-        .values_list(*CLAIM_FIELDS)[:limit]
-    )
+    due = due.order_by("claim_rank", "run_at", "id").select_for_update(skip_locked=True)
+    rows = _within_room(due, limit, room or {})
     _rows(using, (row[0] for row in rows)).update(
         status=ExecutionStatus.CLAIMED, node_id=node_id, claim_rank=None, reason=Reason.NONE
     )
     return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in rows]
+
+
+def _within_room(due: QuerySet[TaskExecution], limit: int, room: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Whenever a queue is found full, the rest is read anew without it: it may stand before all others in order."""
+    left, taken = dict(room), []
+    while True:
+        full = [queue for queue, free in left.items() if free <= 0]
+        rows = due.exclude(queue__in=full) if full else due
+        if taken:
+            rows = rows.exclude(pk__in=[row[0] for row in taken])
+        read = list(rows.values_list(*CLAIM_FIELDS)[: limit - len(taken)])
+        has_overrun = False
+        for row in read:
+            queue = row[_QUEUE]
+            if queue not in left:
+                taken.append(row)
+            elif left[queue] > 0:
+                left[queue] -= 1
+                taken.append(row)
+            else:
+                has_overrun = True
+        if not has_overrun or len(taken) >= limit:
+            return taken
 
 
 def hand_back(
@@ -221,6 +246,16 @@ def miss(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, usin
     """claimed → missed: too late to start."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
     _rows(using, won).update(status=ExecutionStatus.MISSED, reason=Reason.GRACE, finished_at=now)
+    return won
+
+
+def discard(
+    execution_id: int, message_id: str, now: datetime, *, using: str, status: ExecutionStatus, reason: str
+) -> list[int]:
+    """dispatched → cancelled or missed: its message was revoked or has expired before a worker heeded it."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(status=status, reason=reason, finished_at=now)
     return won
 
 

@@ -8,6 +8,7 @@ user object or a name, and kept as the name. ``now`` is the database's instant u
 from django_sched_tasks.operations.commit import announce_queued
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.history import prune
+from django_sched_tasks.operations.queues import unserved_queues
 from django_sched_tasks.operations.tasks import (
     PauseResult,
     add_task,
@@ -31,5 +32,6 @@ __all__ = [
     "resume_task",
     "retry_execution",
     "run_task",
+    "unserved_queues",
     "update_task",
 ]

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from django_sched_tasks import operations
-from django_sched_tasks import recording
-from django_sched_tasks.recording import Group
+from django_sched_tasks import operations, recording
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 from django_sched_tasks.models.transitions import Outcome
+from django_sched_tasks.recording import Group
 
 
 def write(ended, starts, now):
