@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
@@ -52,7 +53,7 @@ def decode(line: bytes) -> Any:
 
 def revive(kind: type[T], values: dict[str, Any]) -> T:
     """A dataclass of ours from its decoded fields: what JSON does not know came as text."""
-    parsers = {"datetime": datetime.fromisoformat, "UUID": UUID}
+    parsers: dict[str, Callable[[str], object]] = {"datetime": datetime.fromisoformat, "UUID": UUID}
     for field in fields(kind):  # type: ignore[arg-type]
         for name, parse in parsers.items():
             if name in str(field.type) and values[field.name] is not None:

@@ -7,6 +7,7 @@ like stands beside its default; ``problems()`` compares the host's dict with tha
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ def _is_count(value: Any) -> bool:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_level(value: Any) -> bool:
+    return isinstance(value, str) and value in logging.getLevelNamesMapping()
 
 
 def _is_slots(value: Any) -> bool:
@@ -106,6 +111,15 @@ KEYS: dict[str, Key] = {
             value is None or (isinstance(value, Mapping) and set(value) == {"days"} and _is_positive(value["days"]))
         ),
         "{'days': N}, or None to keep all",
+    ),
+    "OUTPUT_LIMIT": Key(
+        65_536, lambda value: _is_count(value) and value >= 1_000, "a number of characters, 1000 or more"
+    ),
+    "OUTPUT_LEVEL": Key("INFO", _is_level, "the name of a level of logging, such as 'INFO'"),
+    "REDACT": Key(
+        ("password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key", "credential"),
+        _is_names,
+        "a list of words such as 'password' or 'token'",
     ),
     "API_PERMISSION_CLASSES": Key(
         ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
@@ -222,6 +236,21 @@ def retention_days() -> float | None:
     """How long ended executions are kept; None means for ever."""
     value = get("RETENTION")
     return None if value is None else float(value["days"])
+
+
+def output_limit() -> int:
+    """How many characters of a run's output are kept."""
+    return int(get("OUTPUT_LIMIT"))
+
+
+def output_level() -> int:
+    """The lowest level of log records that go to a run's output."""
+    return logging.getLevelNamesMapping()[get("OUTPUT_LEVEL")]
+
+
+def redact() -> tuple[str, ...]:
+    """The words that make the name of an argument that of a secret."""
+    return tuple(get("REDACT"))
 
 
 def api_permission_classes() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import json
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ POLICIES = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "retry_jitter",
+    "retry_on",
     "transactional",
     "on_crash",
     "pause_on_failure",
@@ -50,7 +53,10 @@ FIELDS = (
 TRIGGER_FIELDS = ("trigger", "trigger_args", "timezone")
 FUNCTION_FIELDS = ("func", "args", "kwargs")
 CALL_FIELDS = (*FUNCTION_FIELDS, "transactional")
-JSON_FIELDS: dict[str, type] = {"trigger_args": dict, "kwargs": dict, "executor_options": dict, "args": list}
+JSON_FIELDS: dict[str, type] = {
+    **dict.fromkeys(("trigger_args", "kwargs", "executor_options"), dict),
+    **dict.fromkeys(("args", "retry_on"), list),
+}
 NEEDED_TEXT = ("name", "job_id", "queue", "executor")
 IDEMPOTENCY_KEY_LENGTH = 64
 LARGEST_VALUE = 64 * 1024  # characters of text, or of the JSON of a field
@@ -66,7 +72,7 @@ def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
         defaults["misfire_grace_time"] = None  # a single date is late rather than never
     if given.get("transactional"):
         defaults.pop("on_crash", None)  # it says so itself
-    values = {**defaults, **given}
+    values = {**defaults, **_with_stored_secrets(given.get("func"), given, [], {})}
     if not values.get("job_id"):
         values.pop("job_id", None)
     errors: Errors = {name: [_("This field is required.")] for name in REQUIRED if name not in given}
@@ -75,8 +81,14 @@ def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
 def clean_changes(stored: SchedulerTask, changes: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The changed fields of a stored task; what repeats the stored value passes as it is."""
+    changes = _with_stored_secrets(changes.get("func", stored.func), changes, stored.args, stored.kwargs)
     touched = {name for name, value in changes.items() if not _repeats(stored, name, value)}
     return _clean(changes, stored, touched, {}, now)
+
+
+def _with_stored_secrets(func: Any, given: Mapping[str, Any], args: Any, kwargs: Any) -> Mapping[str, Any]:
+    """A secret is shown as ``*****``; whoever gives that back means the stored one."""
+    return registry.restored_arguments(func, dict(given), args, kwargs) if {"args", "kwargs"} & given.keys() else given
 
 
 def _repeats(stored: SchedulerTask, name: str, value: Any) -> bool:
@@ -131,6 +143,9 @@ def _clean_field(name: str, value: Any, base: SchedulerTask, cleaned: dict[str, 
     field: Any = SchedulerTask._meta.get_field(name)
     complaint = problem(value) or _wrong_type(name, field, value) or _too_large(name, value)
     if complaint:
+        errors[name] = [complaint]
+        return
+    if name == "retry_on" and (complaint := _wrong_exceptions(value)):
         errors[name] = [complaint]
         return
     if name in JSON_FIELDS or name in ("trigger", "func"):
@@ -207,6 +222,25 @@ def _wrong_choice(name: str, value: Any) -> str | None:
             "known": known,
         }
     return None
+
+
+def _wrong_exceptions(names: list[Any]) -> str | None:
+    for name in names:
+        given = name if isinstance(name, str) else json.dumps(name)
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            text = _("%(given)s is not the name of an exception, such as 'OSError' or 'requests.exceptions.Timeout'.")
+            return text % {"given": repr(given)}
+        if "." not in name and not _is_builtin_exception(name):
+            text = _("%(given)s is no exception of Python's own; write others with their module.%(hint)s")
+            nearest = difflib.get_close_matches(name, filter(_is_builtin_exception, dir(builtins)), n=1)
+            hint = _(" Did you mean '%(name)s'?") % {"name": nearest[0]} if nearest else ""
+            return text % {"given": repr(given), "hint": hint}
+    return None
+
+
+def _is_builtin_exception(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, BaseException)
 
 
 def _check_trigger(now_has: Any, errors: Errors, now: datetime) -> None:

@@ -65,3 +65,11 @@ class RunTimedOut(BaseException):
     Raised inside the running function. It is no ``Exception``, so a function that catches those does not go on by
     accident; clean up in ``finally``.
     """
+
+
+class RunCancelled(BaseException):
+    """Somebody has asked that the run ends.
+
+    Raised inside the running function; a function that looks at ``current_execution().cancel_requested`` may raise it
+    itself. Like :class:`RunTimedOut` it is no ``Exception``.
+    """

@@ -6,6 +6,7 @@ The node's recorder writes it for what runs on the node, a worker for what it wa
 from __future__ import annotations
 
 import logging
+import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -222,7 +223,17 @@ def _let_others_in(result: Result, using: str) -> list[int]:
 
 
 def _may_retry(outcome: Outcome) -> bool:
-    return outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT) and not outcome.reason
+    failed = outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+    return failed and outcome.may_retry and not outcome.reason
+
+
+def retry_delay(execution: TaskExecution) -> float:
+    """Seconds until the next attempt; chance adds a share of up to ``retry_jitter``."""
+    try:
+        delay = execution.retry_delay * execution.retry_backoff ** (execution.attempt - 1)
+    except OverflowError:
+        return LONGEST_DELAY
+    return min(delay * (1 + random.random() * execution.retry_jitter), LONGEST_DELAY)
 
 
 def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExecution]:
@@ -234,9 +245,8 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExec
         return []
     rows = TaskExecution.objects.using(using).filter(pk__in=ids, attempt__lte=F("max_retries"), task__isnull=False)
     retries = []
-    for execution in rows.order_by("pk"):
-        delay = execution.retry_delay * execution.retry_backoff ** (execution.attempt - 1)
-        run_at = now + timedelta(seconds=min(delay, LONGEST_DELAY))
+    for execution in rows.filter(cancel_requested_at__isnull=True).order_by("pk"):
+        run_at = now + timedelta(seconds=retry_delay(execution))
         retry = operations.next_attempt(execution, execution.attempt + 1, run_at, queued_at=now)
         retry.claim_rank = -retry.priority
         retries.append(retry)

@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_sched_tasks import registry
 from django_sched_tasks.admin import show
 from django_sched_tasks.admin.panel import outcome
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
@@ -21,6 +22,10 @@ LEFT = {
     "output_text": "output",
     "progress_text": "progress",
 }
+
+
+def _hidden(execution: TaskExecution) -> tuple[Any, Any]:
+    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
 
 
 class ExecutionFields:
@@ -90,15 +95,20 @@ class ExecutionFields:
 
     @admin.display(description=gettext_lazy("positional arguments"))
     def args_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.args))
+        return show.block(show.as_json(_hidden(execution)[0]))
 
     @admin.display(description=gettext_lazy("keyword arguments"))
     def kwargs_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.kwargs))
+        return show.block(show.as_json(_hidden(execution)[1]))
 
     @admin.display(description=gettext_lazy("overrides"))
     def overrides_text(self, execution: TaskExecution) -> Any:
-        return show.NOTHING if execution.overrides is None else show.block(show.as_json(execution.overrides))
+        if not execution.overrides:
+            return show.NOTHING
+        given = execution.overrides
+        shown = registry.hidden_arguments(execution.func, given.get("args"), given.get("kwargs"))
+        texts = dict(zip(("args", "kwargs"), shown, strict=True))
+        return show.block(show.as_json({name: texts.get(name, value) for name, value in given.items()}))
 
     @admin.display(description=gettext_lazy("executor options"))
     def executor_options_text(self, execution: TaskExecution) -> Any:

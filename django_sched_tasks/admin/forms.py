@@ -117,6 +117,7 @@ class TaskForm(TaskModelForm):
             **dict.fromkeys(("queue", "executor", "concurrency_key"), PlainText),
             **dict.fromkeys(("trigger_args", "kwargs", "executor_options"), JSONObject),
             "args": JSONList,
+            "retry_on": JSONList,
         }
         widgets = {
             "name": AdminTextInputWidget(WIDE),
@@ -128,6 +129,7 @@ class TaskForm(TaskModelForm):
             "args": _json_area(2),
             "kwargs": _json_area(3),
             "executor_options": _json_area(2),
+            "retry_on": _json_area(2),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -135,6 +137,10 @@ class TaskForm(TaskModelForm):
         if self._is_new():
             policies = {name: value for name, value in conf.defaults().items() if name in definitions.POLICIES}
             self.initial = {"job_id": "", **policies, **self.initial}
+        else:
+            task = self.instance
+            shown = registry.hidden_arguments(task.func, task.args, task.kwargs)
+            self.initial["args"], self.initial["kwargs"] = shown
         for field in self.fields.values():
             field.show_hidden_initial = False
         if "job_id" in self.fields:

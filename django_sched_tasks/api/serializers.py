@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from django_sched_tasks import definitions, triggers
+from django_sched_tasks import definitions, registry, triggers
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 
@@ -34,7 +34,16 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     }
 
 
-class TaskSerializer(RowSerializer):
+class WithArguments(RowSerializer):
+    """A row with arguments: secrets among them are not shown."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        shown["args"], shown["kwargs"] = registry.hidden_arguments(instance.func, instance.args, instance.kwargs)
+        return shown
+
+
+class TaskSerializer(WithArguments):
     status_display = serializers.CharField(source="get_status_display", read_only=True)
     trigger_description = serializers.SerializerMethodField()
     last_status = serializers.CharField(read_only=True, allow_null=True)
@@ -99,7 +108,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     after = UtcDateTimeField(required=False)
 
 
-class ExecutionSerializer(RowSerializer):
+class ExecutionSerializer(WithArguments):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     node = serializers.UUIDField(source="node_id", allow_null=True)
     status_display = serializers.CharField(source="get_status_display")
@@ -131,6 +140,8 @@ class ExecutionSerializer(RowSerializer):
             "started_at",
             "finished_at",
             "duration",
+            "cancel_requested_at",
+            "cancel_requested_by",
             "node",
             "result",
             "error",
@@ -156,7 +167,9 @@ class NodeSerializer(RowSerializer):
             "executors",
             "slots",
             "slots_in_use",
+            "stuck_slots",
             "state",
+            "problem",
             "started_at",
             "heartbeat_at",
             "loop_at",

@@ -94,9 +94,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
     @action(detail=True, methods=["post"], serializer_class=RunSerializer)
     def run(self, request: Request, pk: str) -> Response:
         """Queue one run now; ``args`` and ``kwargs`` replace the task's for this once."""
-        task, given = self.get_object(), reading.read_fields(request, ("args", "kwargs"))
-        for name in (name for name, value in given.items() if value is None):
-            reading.refuse(name, _("null was given; leave it out to run with what the task has."))
+        task, given = self.get_object(), _arguments(request)
         key = request.headers.get("Idempotency-Key", "")
         execution = operations.run_task(task.pk, **given, idempotency_key=key, user=request.user)
         return Response(ExecutionSerializer(execution).data, status.HTTP_202_ACCEPTED)
@@ -116,6 +114,14 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
         rows: Any = self.get_queryset().filter(pk=task.pk)
         last_status = rows.values_list("last_status", flat=True).first()
         return {**TaskSerializer(task).data, "last_status": last_status}
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    """``args`` and ``kwargs`` for one run."""
+    given = reading.read_fields(request, ("args", "kwargs"))
+    for name in (name for name, value in given.items() if value is None):
+        reading.refuse(name, _("null was given; leave it out to run with what is stored."))
+    return given
 
 
 def _writable(request: Request) -> dict[str, Any]:
@@ -143,14 +149,14 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Schedul
 
     @action(detail=True, methods=["post"], serializer_class=NoBodySerializer)
     def cancel(self, request: Request, pk: str) -> Response:
+        """Cancel one that has not started; ask one that runs to end, as ``cancel_requested_at`` then says."""
         execution = self.get_object()
         reading.read_fields(request, ())
         return Response(ExecutionSerializer(operations.cancel_execution(execution.pk, user=request.user)).data)
 
-    @action(detail=True, methods=["post"], serializer_class=NoBodySerializer)
+    @action(detail=True, methods=["post"], serializer_class=RunSerializer)
     def retry(self, request: Request, pk: str) -> Response:
-        """Queue a further attempt; it is answered, as a run is."""
-        execution = self.get_object()
-        reading.read_fields(request, ())
-        again = operations.retry_execution(execution.pk, user=request.user)
+        """Queue a further attempt, which is answered; ``args`` and ``kwargs`` replace those that it had."""
+        execution, given = self.get_object(), _arguments(request)
+        again = operations.retry_execution(execution.pk, **given, user=request.user)
         return Response(ExecutionSerializer(again).data, status.HTTP_202_ACCEPTED)

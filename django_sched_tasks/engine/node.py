@@ -74,7 +74,7 @@ class Node:
         """Our last word; a claim that we still hold goes back with it, since nobody cleans up after a stopped node."""
         with transaction.atomic(using=self.using):
             transitions.release([self.id], using=self.using)
-            self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0)
+            self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0, stuck_slots=0)
 
 
 def _versions() -> dict[str, str]:

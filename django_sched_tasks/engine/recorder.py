@@ -61,6 +61,8 @@ class Recorder:
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
         self._stop = False
+        for executor in executors.values():
+            executor.on_free = self._work.set
         self._thread = threading.Thread(target=self._run, name="sched-tasks-recorder", daemon=True)
 
     # What the scheduler's thread calls.
@@ -81,7 +83,7 @@ class Recorder:
         with self._lock:
             if not self._starting:
                 return 0
-            taken = self._busy[alias] + len(self._backlog[alias])
+            taken = self._busy[alias] + executor.stuck() + len(self._backlog[alias])
         if isinstance(executor, DispatchingExecutor):
             return executor.room(taken, self._node.using)
         return max(executor.slots + conf.prefetch() - taken, 0)
@@ -107,7 +109,12 @@ class Recorder:
 
     def slots_in_use(self) -> int:
         with self._lock:
-            return sum(busy for alias, busy in self._busy.items() if not self._executors[alias].dispatches)
+            busy = sum(busy for alias, busy in self._busy.items() if not self._executors[alias].dispatches)
+        return busy + self.stuck_slots()
+
+    def stuck_slots(self) -> int:
+        """Of those in use, the ones whose run is told already and goes on all the same."""
+        return sum(executor.stuck() for executor in self._executors.values())
 
     # What the executors' threads call.
 
@@ -172,7 +179,9 @@ class Recorder:
             starts: list[Accepted] = []
             for alias, backlog in self._backlog.items():
                 executor = self._executors[alias]
-                free = len(backlog) if executor.dispatches else executor.slots - self._busy[alias]
+                free = executor.slots - self._busy[alias] - executor.stuck()
+                if executor.dispatches:
+                    free = len(backlog)
                 while backlog and free > 0 and self._starting:
                     starts.append(backlog.popleft())
                     free -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from django_sched_tasks import admission, conf, database, operations, signals
 from django_sched_tasks.engine import process
 from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.session import SessionLock
 from django_sched_tasks.executors.dispatching import DISPATCH_TIMEOUT
 from django_sched_tasks.models import (
     ExecutionStatus,
@@ -30,14 +32,15 @@ logger = logging.getLogger(__name__)
 CRASH_RETRIES = 3
 
 
-def recover(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
+def recover(node: Node, now: datetime, *, by_timeout: bool = True, session: SessionLock | None = None) -> bool:
     """Clean up after nodes that died; answers whether anything may run now that could not before.
 
     A node of this machine whose process is gone is dead at once. Others are when they have been silent for
-    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that.
+    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that; on PostgreSQL earlier,
+    when the lock of their ``session`` is gone as well.
     """
     changed = False
-    for dead in _dead_nodes(node, now, by_timeout=by_timeout):
+    for dead in _dead_nodes(node, now, by_timeout=by_timeout, session=session):
         changed = _bury(dead, now, node.using) or changed
     if changed:
         admission.admit_all(using=node.using)
@@ -55,22 +58,33 @@ def sweep(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
     return bool(admission.admit_all(using=node.using)) or changed
 
 
-def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool) -> list[SchedulerNode]:
-    others = SchedulerNode.objects.using(node.using).live().exclude(pk=node.id)
+def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool, session: SessionLock | None) -> list[SchedulerNode]:
+    others = list(SchedulerNode.objects.using(node.using).live().exclude(pk=node.id))
     silent_since = now - timedelta(seconds=conf.node_timeout())
+    cut_off = _cut_off(others, now, session) if by_timeout else set()
     return [
         other
         for other in others
         if process.is_gone(other.machine, other.pid, other.pid_started)
+        or other.pk in cut_off
         or (by_timeout and other.heartbeat_at < silent_since)
     ]
+
+
+def _cut_off(others: Sequence[SchedulerNode], now: datetime, session: SessionLock | None) -> set[uuid.UUID]:
+    """Nodes that have missed two signs of life and whose session has ended, as far as our own can tell."""
+    quiet_since = now - timedelta(seconds=2 * conf.heartbeat_interval())
+    quiet = [other.pk for other in others if other.has_session_lock and other.heartbeat_at < quiet_since]
+    if session is None or not quiet or session.unbroken_for < conf.node_timeout():
+        return set()
+    return session.gone(quiet)
 
 
 def _bury(dead: SchedulerNode, now: datetime, using: str) -> bool:
     def work() -> list[TaskExecution] | None:
         with transaction.atomic(using=using):
             rows = SchedulerNode.objects.using(using).live().filter(pk=dead.pk, heartbeat_at=dead.heartbeat_at)
-            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0):
+            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0, stuck_slots=0):
                 return None  # another node was faster, or it has given a sign of life
             transitions.release([dead.pk], using=using)
             return lose_runs(_runs_of(dead, using), now, using, reason=Reason.NODE_DIED)
@@ -169,7 +183,9 @@ def lose_runs(
 
 def _runs_again(execution: TaskExecution) -> bool:
     wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
-    return wanted and execution.task_id is not None and execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
+    if not wanted or execution.task_id is None or execution.cancel_requested_at is not None:
+        return False
+    return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 
 
 def after_losing(lost: Sequence[TaskExecution], now: datetime) -> None:

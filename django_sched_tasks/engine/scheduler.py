@@ -19,6 +19,7 @@ from django_sched_tasks.engine.dispatch import RecordingExecutor
 from django_sched_tasks.engine.heartbeat import Heartbeat
 from django_sched_tasks.engine.housekeeping import Housekeeping
 from django_sched_tasks.engine.jobstore import DatabaseJobStore
+from django_sched_tasks.engine.listener import Listener
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Recorder
 from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution
@@ -67,9 +68,13 @@ class Scheduler:
             self.node,
             self._clock,
             slots_in_use=self._recorder.slots_in_use,
+            stuck_slots=self._recorder.stuck_slots,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
+            problem=lambda: self._store.problem,
             on_change=self.wakeup,
         )
+        self._listener = Listener(self.node, on_change=self.wakeup, own_sessions=self._store.sessions)
+        self._store.hears_changes = lambda: self._listener.hears
         connections[using].close()
         for executor in self._executors.values():
             executor.start()
@@ -79,6 +84,7 @@ class Scheduler:
         self._housekeeping.start()
         self._apscheduler = self._make_apscheduler()
         self._apscheduler.start(paused=not passes)
+        self._listener.start()
         signals.schedule_changed.connect(self._on_schedule_changed, weak=False, dispatch_uid=self)
         logger.info("Node %s (%s) started, %d slots.", self.node.id, self.node.started_by, self.node.slots)
 
@@ -142,6 +148,7 @@ class Scheduler:
         self._safely("hand back claims", lambda: self._claims.give_back(unstarted, self._clock.now()))
         self._safely("say that it is stopping", lambda: self.node.stopping(self._clock.now()))
         self._wait_for_runs(conf.shutdown_grace() if grace is None else grace, force)
+        self._listener.stop(STOP_TIMEOUT)
         self._heartbeat.stop(STOP_TIMEOUT)
         self._housekeeping.stop(STOP_TIMEOUT)
         self._recorder.stop(STOP_TIMEOUT)

@@ -139,7 +139,7 @@ def _given(claim: Claim) -> dict[str, Any]:
 # What the worker does.
 
 
-@celery.shared_task(name=RUN, ignore_result=True)
+@celery.shared_task(name=RUN, ignore_result=True)  # type: ignore[untyped-decorator]
 def run(execution_id: int, message_id: str) -> str:
     """The Celery task that runs what an execution says."""
     ends = means.here()
@@ -180,7 +180,7 @@ def _terminate(message_id: str, ended: threading.Event) -> None:
 # What a worker's main process sees of a child that can tell nothing any more.
 
 
-@celery_signals.task_failure.connect(weak=False)
+@celery_signals.task_failure.connect(weak=False)  # type: ignore[untyped-decorator]
 def _on_failure(sender: Any = None, task_id: str = "", exception: Any = None, **kwargs: Any) -> None:
     if getattr(sender, "name", "") != RUN:
         return
@@ -190,7 +190,7 @@ def _on_failure(sender: Any = None, task_id: str = "", exception: Any = None, **
         _end(task_id, ExecutionStatus.FAILED, error=f"{type(exception).__name__}: {exception}")
 
 
-@celery_signals.task_revoked.connect(weak=False)
+@celery_signals.task_revoked.connect(weak=False)  # type: ignore[untyped-decorator]
 def _on_revoked(
     sender: Any = None, request: Any = None, terminated: bool = False, expired: bool = False, **kwargs: Any
 ) -> None:

@@ -20,11 +20,9 @@ from typing import IO, ClassVar, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from django_sched_tasks import child, conf, runner
-from django_sched_tasks.exceptions import RunTimedOut, WorkerDied
+from django_sched_tasks import child, conf, live, runner
+from django_sched_tasks.exceptions import RunCancelled, RunTimedOut, WorkerDied
 from django_sched_tasks.executors.base import BaseExecutor, Done
-from django_sched_tasks.models import Reason
-from django_sched_tasks.models.execution import ExecutionStatus
 from django_sched_tasks.models.transitions import Claim, Outcome
 from django_sched_tasks.registry import ResolvedFunction
 
@@ -108,7 +106,11 @@ class ProcessExecutor(BaseExecutor):
             if process is None or not process.is_alive:
                 process = self._replace(process)
             began = time.perf_counter()
-            outcome = process.run(claim)
+            live.watch(claim.id, self.cancel)
+            try:
+                outcome = process.run(claim)
+            finally:
+                live.unwatch(claim.id)
         except Exception as error:
             why = "" if process is None else process.killed_for
             if process is not None:
@@ -147,20 +149,8 @@ _CANCELLED = "cancelled"
 
 def _told(claim: Claim, why: str, error: Exception, duration: float) -> Outcome:
     """How a run ended whose process did not say it."""
-    if why == _TIMED_OUT:
-        return runner.failed(claim, RunTimedOut(), duration)
-    if why == _CANCELLED:
-        return Outcome(
-            execution_id=claim.id,
-            task_id=claim.task_id,
-            job_id=claim.job_id,
-            node_id=claim.node_id,
-            concurrency_key=claim.concurrency_key,
-            status=ExecutionStatus.CANCELLED.value,
-            reason=Reason.REQUESTED.value,
-            duration=duration,
-        )
-    return runner.failed(claim, error, duration)
+    ends: dict[str, BaseException] = {_TIMED_OUT: RunTimedOut(), _CANCELLED: RunCancelled()}
+    return runner.failed(claim, ends.get(why, error), duration)
 
 
 class _Child:

@@ -46,6 +46,7 @@ CLAIM_FIELDS = (
     "handed_back_at",
     "concurrency_key",
     "parent_id",
+    "retry_on",
 )
 
 _QUEUE = CLAIM_FIELDS.index("queue")
@@ -86,6 +87,7 @@ class Claim:
     handed_back_at: datetime | None
     concurrency_key: str
     parent_id: int | None
+    retry_on: list[str]
     node_id: uuid.UUID | None
     message_id: str = ""
 
@@ -115,8 +117,10 @@ class Outcome:
     error: str = ""
     traceback: str = ""
     output: str = ""
+    progress: dict[str, Any] | None = None
     duration: float | None = None
     finished_at: datetime | None = None
+    may_retry: bool = True
     is_recorded: bool = False  # its row is finished already, with what the function wrote
 
 
@@ -150,7 +154,8 @@ def claim(
 
 def _within_room(due: QuerySet[TaskExecution], limit: int, room: Mapping[str, int]) -> list[tuple[Any, ...]]:
     """Whenever a queue is found full, the rest is read anew without it: it may stand before all others in order."""
-    left, taken = dict(room), []
+    taken: list[tuple[Any, ...]] = []
+    left = dict(room)
     while True:
         full = [queue for queue, free in left.items() if free <= 0]
         rows = due.exclude(queue__in=full) if full else due
@@ -281,8 +286,14 @@ def finish(outcomes: Sequence[Outcome], *, using: str, late: bool = True) -> lis
     if late:
         lost = [outcome for outcome, status in mine if status == ExecutionStatus.LOST]
         won += [replace(outcome, reason=Reason.LATE.value) for outcome in lost]
-    columns = ("status", "reason", "result", "error", "traceback", "output", "duration", "finished_at")
+    columns = ("status", "reason", "result", "error", "traceback", "duration", "finished_at")
     update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in won], using=using)
+    # Whoever tells the outcome may know less than the run has told itself: a process that was killed, by its node.
+    _tell(
+        {outcome.execution_id: outcome.output for outcome in won if outcome.output},
+        {outcome.execution_id: outcome.progress for outcome in won if outcome.progress},
+        using,
+    )
     return won
 
 
@@ -294,10 +305,25 @@ def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.result,
         outcome.error,
         outcome.traceback,
-        outcome.output,
         outcome.duration,
         outcome.finished_at,
     )
+
+
+def tell(outputs: Mapping[int, str], progress: Mapping[int, Any], *, using: str) -> None:
+    """What running executions have printed and how far they are; rows that have ended keep their last word."""
+    running = _rows(using, {*outputs, *progress}).filter(status=ExecutionStatus.RUNNING)
+    mine = set(_lock(running))
+    _tell(
+        {pk: text for pk, text in outputs.items() if pk in mine},
+        {pk: value for pk, value in progress.items() if pk in mine},
+        using,
+    )
+
+
+def _tell(outputs: Mapping[int, str], progress: Mapping[int, Any], using: str) -> None:
+    update_rows(TaskExecution, ("output",), sorted(outputs.items()), using=using)
+    update_rows(TaskExecution, ("progress",), sorted(progress.items()), using=using)
 
 
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
@@ -327,6 +353,19 @@ def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: 
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
     return won
+
+
+def request_cancel(ids: Collection[int], now: datetime, by: str, *, using: str) -> list[int]:
+    """Ask that dispatched and running executions end; their state changes once they have."""
+    asked = _rows(using, ids).filter(status__in=STARTED_STATUSES, cancel_requested_at__isnull=True)
+    won = _lock(asked)
+    _rows(using, won).update(cancel_requested_at=now, cancel_requested_by=by)
+    return won
+
+
+def cancel_requested(ids: Collection[int], *, using: str) -> list[int]:
+    """Which of these are to end."""
+    return list(_rows(using, ids).filter(cancel_requested_at__isnull=False).values_list("pk", flat=True))
 
 
 def admit(ids: Collection[int], *, using: str) -> list[int]:

@@ -20,7 +20,7 @@ def unserved_queues() -> list[str]:
     of_nodes = list(alive.values_list("queues", flat=True))
     if not of_nodes or None in of_nodes:
         return []
-    served = {queue for queues in of_nodes for queue in queues}
+    served = {queue for queues in of_nodes for queue in queues or ()}
     tasks = SchedulerTask.objects.using(using).filter(status=TaskStatus.ACTIVE)
     waiting = TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.QUEUED)
     return sorted({*_queues(tasks), *_queues(waiting)} - served)

@@ -5,7 +5,7 @@ matters: its form is judged first, then whether its module may be imported at al
 module that is not allowed is never imported, not even to say what is wrong with it.
 
 The modules here, from the ground up; each imports only earlier ones: marks, modules, wording, discovery, targets,
-resolution, catalogue, description, arguments.
+resolution, catalogue, description, arguments, secrets.
 """
 
 from django_sched_tasks.registry.arguments import check_arguments
@@ -15,6 +15,7 @@ from django_sched_tasks.registry.discovery import autodiscover, import_failures
 from django_sched_tasks.registry.marks import Declaration, declarations, schedulable, scheduled
 from django_sched_tasks.registry.modules import useless_patterns
 from django_sched_tasks.registry.resolution import ResolvedFunction, clear_cache, resolve
+from django_sched_tasks.registry.secrets import hidden_arguments, restored_arguments
 
 __all__ = [
     "Declaration",
@@ -26,8 +27,10 @@ __all__ = [
     "clear_cache",
     "declarations",
     "functions",
+    "hidden_arguments",
     "import_failures",
     "resolve",
+    "restored_arguments",
     "schedulable",
     "scheduled",
     "useless_patterns",

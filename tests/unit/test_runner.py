@@ -40,6 +40,7 @@ def claim(func, *args, **kwargs):
         handed_back_at=None,
         concurrency_key="key",
         parent_id=None,
+        retry_on=[],
         node_id=uuid.UUID(int=1),
     )
 
@@ -129,6 +130,8 @@ def test_the_function_knows_its_execution():
         "fire_at": "2026-01-01T00:00:00Z",
         "attempt": 1,
         "idempotency_key": "job:schedule:2026-01-01T00:00:00+00:00",
+        "deadline": None,
+        "parent": None,
     }
 
 
