@@ -52,6 +52,10 @@ def run(task_id, **options):
     return operations.run_task(task_id, **options).pk
 
 
+def cancel(execution_id):
+    operations.cancel_execution(execution_id)
+
+
 def update(task_id, **changes):
     operations.update_task(task_id, changes)
 
