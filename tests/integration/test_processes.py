@@ -47,7 +47,8 @@ def work(label="work"):
 
 
 async def work_async():
-    return (await Effect.objects.acreate(label="async", fire_at=current_execution().fire_at, attempt=1, pid=os.getpid())).label
+    fire_at = current_execution().fire_at
+    return (await Effect.objects.acreate(label="async", fire_at=fire_at, attempt=1, pid=os.getpid())).label
 
 
 def sleep_in_c(seconds):
@@ -101,7 +102,14 @@ def site(database, make_site):
 
 def add(site, func, **changes):
     return site.add(
-        **{"name": func, "func": f"warehouse.jobs:{func}", "executor": "processes", "max_instances": None, **YEARLY, **changes}
+        **{
+            "name": func,
+            "func": f"warehouse.jobs:{func}",
+            "executor": "processes",
+            "max_instances": None,
+            **YEARLY,
+            **changes,
+        }
     )
 
 

@@ -39,7 +39,7 @@ def claim(func, *args, **kwargs):
         transactional=False,
         handed_back_at=None,
         queue="default",
-            concurrency_key="key",
+        concurrency_key="key",
         parent_id=None,
         retry_on=[],
         node_id=uuid.UUID(int=1),

@@ -92,7 +92,9 @@ def test_a_move_is_made_from_its_own_states_only(execution, now, name):
         row.delete()
 
 
-@pytest.mark.parametrize("name", ["hand_back", "start", "miss", "dispatch", "hand_over", "take_back", "release", "finish"])
+@pytest.mark.parametrize(
+    "name", ["hand_back", "start", "miss", "dispatch", "hand_over", "take_back", "release", "finish"]
+)
 def test_a_move_of_the_node_is_made_by_that_node_only(execution, now, name):
     allowed, _, move = MOVES[name]
     for status in allowed:
