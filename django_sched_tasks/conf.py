@@ -18,6 +18,7 @@ from django.conf import settings
 Queues = dict[str, int | None]
 
 SETTING = "SCHED_TASKS"
+SHORTEST_TOKEN = 16
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
 
 
@@ -28,6 +29,7 @@ class Key:
     default: Any
     is_valid: Callable[[Any], bool]
     expected: str
+    is_secret: bool = False
 
 
 def _is_positive(value: Any) -> bool:
@@ -121,6 +123,12 @@ KEYS: dict[str, Key] = {
         _is_names,
         "a list of words such as 'password' or 'token'",
     ),
+    "HEALTH_TOKEN": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN),
+        "a secret text of at least 16 characters, or None",
+        is_secret=True,
+    ),
     "API_PERMISSION_CLASSES": Key(
         ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
     ),
@@ -154,7 +162,8 @@ def problems() -> Iterator[tuple[str, str, str]]:
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(KEYS)}."
             yield str(name), f"{SETTING} has an unknown key {name!r}.", hint
         elif not KEYS[name].is_valid(value[name]):
-            yield name, f"{SETTING}[{name!r}] is {value[name]!r}.", f"It must be {KEYS[name].expected}."
+            shown = "not as it must be" if KEYS[name].is_secret else repr(value[name])
+            yield name, f"{SETTING}[{name!r}] is {shown}.", f"It must be {KEYS[name].expected}."
     if node_timeout() <= heartbeat_interval():
         yield (
             "NODE_TIMEOUT",
@@ -251,6 +260,12 @@ def output_level() -> int:
 def redact() -> tuple[str, ...]:
     """The words that make the name of an argument that of a secret."""
     return tuple(get("REDACT"))
+
+
+def health_token() -> str | None:
+    """What a monitor sends as ``Authorization: Bearer …`` to read the health without an account."""
+    value = get("HEALTH_TOKEN")
+    return None if value is None else str(value)
 
 
 def api_permission_classes() -> tuple[str, ...]:

@@ -248,7 +248,7 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExec
     for execution in rows.filter(cancel_requested_at__isnull=True).order_by("pk"):
         run_at = now + timedelta(seconds=retry_delay(execution))
         retry = operations.next_attempt(execution, execution.attempt + 1, run_at, queued_at=now)
-        retry.claim_rank = -retry.priority
+        retry.claim_rank = retry.rank
         retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import URLPattern, re_path
 from rest_framework.routers import SimpleRouter
 
+from django_sched_tasks.api.health import HealthViewSet
 from django_sched_tasks.api.lookups import FunctionViewSet, NodeViewSet, StatsViewSet, TriggerViewSet
 from django_sched_tasks.api.views import ExecutionViewSet, TaskViewSet
 
@@ -48,5 +49,6 @@ urlpatterns = [
     ),
     _route("triggers/preview", TriggerViewSet, post="preview", name="trigger-preview", basename="trigger"),
     _route("stats", StatsViewSet, get="show", name="stats", basename="stats"),
+    _route("health", HealthViewSet, get="show", name="health", basename="health"),
     *router.urls,
 ]

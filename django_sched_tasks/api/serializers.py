@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from django_sched_tasks import definitions, registry, triggers
+from django_sched_tasks import definitions, operations, registry, triggers
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 
@@ -94,6 +94,16 @@ class PauseSerializer(serializers.Serializer[Any]):
 class RunSerializer(serializers.Serializer[Any]):
     args = serializers.ListField(required=False)
     kwargs = serializers.DictField(required=False)
+
+
+class BackfillSerializer(serializers.Serializer[Any]):
+    start = UtcDateTimeField()
+    end = UtcDateTimeField()
+    reprocess = serializers.ChoiceField(choices=operations.Reprocess.choices, required=False, default="none")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=operations.MOST_BACKFILLED, default=operations.BACKFILL_LIMIT
+    )
+    dry_run = serializers.BooleanField(required=False, default=False)
 
 
 class NoBodySerializer(serializers.Serializer[Any]):

@@ -18,16 +18,20 @@ from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
+    BackfillSerializer,
     ExecutionSerializer,
     NoBodySerializer,
     PauseSerializer,
     RunSerializer,
     TaskSerializer,
+    utc_text,
 )
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
 
 RUN = "run_schedulertask"
+BACKFILL_FIELDS = ("start", "end", "reprocess", "limit", "dry_run")
+REPROCESS = {word: word for word in operations.Reprocess.values}
 PAUSE = "pause_schedulertask"
 
 
@@ -35,7 +39,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
     """Scheduled tasks, and the verbs for them."""
 
     serializer_class = TaskSerializer
-    needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN}
+    needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN, "backfill": RUN}
     filters = TASK_FILTERS
     search_fields = ("name", "job_id", "func", "description")
     ordering_fields = (
@@ -98,6 +102,28 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
         key = request.headers.get("Idempotency-Key", "")
         execution = operations.run_task(task.pk, **given, idempotency_key=key, user=request.user)
         return Response(ExecutionSerializer(execution).data, status.HTTP_202_ACCEPTED)
+
+    @action(detail=True, methods=["post"], serializer_class=BackfillSerializer)
+    def backfill(self, request: Request, pk: str) -> Response:
+        """Queue a run for each fire time from ``start`` to ``end``, both included; a dry run only tells them."""
+        task = self.get_object()
+        given = reading.read_fields(request, BACKFILL_FIELDS, required=("start", "end"))
+        options: dict[str, Any] = {name: reading.read_instant(name, given[name]) for name in ("start", "end")}
+        if "limit" in given:
+            options["limit"] = reading.read_whole("limit", given["limit"], most=operations.MOST_BACKFILLED)
+        if "reprocess" in given:
+            options["reprocess"] = reading.read_word("reprocess", given["reprocess"], REPROCESS)
+        dry_run = reading.read_bool("dry_run", given.get("dry_run", False))
+        key = request.headers.get("Idempotency-Key", "")
+        result = operations.backfill(task.pk, **options, dry_run=dry_run, idempotency_key=key, user=request.user)
+        answer = {
+            "request": result.request,
+            "count": len(result.fire_times),
+            "left_out": result.left_out,
+            "dry_run": dry_run,
+            "fire_times": [utc_text(fire_at) for fire_at in result.fire_times],
+        }
+        return Response(answer, status.HTTP_200_OK if dry_run else status.HTTP_202_ACCEPTED)
 
     @action(detail=True, url_path="next-runs")
     def next_runs(self, request: Request, pk: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, MutableMapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from django_sched_tasks import conf, database, registry, signals
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.exceptions import FunctionNotFound
 from django_sched_tasks.models import ExecutionStatus, Reason, TaskExecution, transitions
-from django_sched_tasks.models.transitions import Claim
+from django_sched_tasks.models.transitions import Claim, Room
 from django_sched_tasks.registry import ResolvedFunction
 
 logger = logging.getLogger(__name__)
@@ -41,13 +41,13 @@ class Claims:
         self._unresolved: dict[str, _Unresolved] = {}
 
     def take(
-        self, executor: str, limit: int, now: datetime, room: MutableMapping[str, int] | None = None
+        self, executor: str, limit: int, now: datetime, room: Room | None = None
     ) -> list[tuple[Claim, ResolvedFunction]]:
         """Claim up to ``limit`` due executions, and resolve their functions.
 
-        ``room`` says how many more may come from each queue that has slots of its own; what is taken is taken off.
+        What is taken takes its place in ``room``.
         """
-        node, room = self._node, {} if room is None else room
+        node, room = self._node, Room() if room is None else room
 
         def work() -> list[Claim]:
             with transaction.atomic(using=node.using):
@@ -64,8 +64,7 @@ class Claims:
 
         claims = database.retrying(work, using=node.using)
         for claim in claims:
-            if claim.queue in room:
-                room[claim.queue] -= 1
+            room.take(claim.queue, claim.kind)
         if claims and signals.execution_claimed.receivers:
             _announce(signals.execution_claimed, claims, ExecutionStatus.CLAIMED)
         return self._resolve_all(claims, now)

@@ -154,16 +154,14 @@ class DatabaseJobStore(BaseJobStore):
         jobs: list[Job] = []
         left_some = False
         if seen.run_at is not None and seen.run_at <= due:
-            queue_room = self._recorder.queue_room()
+            queues = self._recorder.queue_room()
             for alias in self._aliases:
-                room = self._recorder.capacity(alias)
-                # What is only sent from here takes no slot of a queue.
-                of_queues = None if self._recorder.dispatches(alias) else queue_room
-                taken = self._claims.take(alias, room, due, of_queues) if room else []
-                left_some = left_some or len(taken) == room
+                free = self._recorder.capacity(alias)
+                taken = self._claims.take(alias, free, due, self._recorder.room(alias, queues)) if free else []
+                left_some = left_some or len(taken) == free
                 self._handed_out.update((accepted[0].id, accepted) for accepted in taken)
                 jobs += [ClaimedJob(accepted, now) for accepted in taken]
-            left_some = left_some or any(room <= 0 for room in queue_room.values())
+            left_some = left_some or any(free <= 0 for free in queues.values())
         self._recorder.left_some = left_some
         return jobs
 

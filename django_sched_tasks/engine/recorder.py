@@ -25,7 +25,8 @@ from django_sched_tasks import conf, database, recording, runner
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.executors import BaseExecutor, DispatchingExecutor
-from django_sched_tasks.models.transitions import Claim, Outcome
+from django_sched_tasks.models import Kind
+from django_sched_tasks.models.transitions import Claim, Outcome, Room
 from django_sched_tasks.recording import Accepted
 from django_sched_tasks.registry import ResolvedFunction
 
@@ -70,8 +71,19 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
-    def dispatches(self, alias: str) -> bool:
-        return self._executors[alias].dispatches
+    def room(self, alias: str, queues: dict[str, int]) -> Room:
+        """What the next claim for an executor may take of what is limited; ``queues`` is shared by a pass's claims.
+
+        What is only sent from here takes no slot. Backfill leaves half of the slots to what is due now.
+        """
+        executor = self._executors[alias]
+        if executor.dispatches:
+            return Room()
+        with self._lock:
+            claims = [claim for claim in self._running.values() if claim.executor == alias]
+            claims += [claim for claim, _ in self._backlog[alias]]
+        taken = sum(claim.kind == Kind.BACKFILL for claim in claims)
+        return Room(queues, max(max(executor.slots // 2, 1) - taken, 0))
 
     def paused(self) -> list[str]:
         """The executors that take nothing for a while, since what they would send to cannot be reached."""

@@ -174,7 +174,7 @@ def lose_runs(
         execution.status, execution.reason = ExecutionStatus.LOST, reason
         if _runs_again(execution):
             retry = operations.next_attempt(execution, execution.attempt + 1, now)
-            retry.claim_rank = -retry.priority
+            retry.claim_rank = retry.rank
             retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)

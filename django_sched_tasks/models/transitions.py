@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce
 
 from django_sched_tasks.models.bulk import update_rows
 from django_sched_tasks.models.execution import (
+    BACKFILL_RANK,
     STARTED_STATUSES,
     ExecutionStatus,
+    Kind,
     Reason,
     TaskExecution,
 )
@@ -49,13 +51,14 @@ CLAIM_FIELDS = (
     "retry_on",
 )
 
-_QUEUE = CLAIM_FIELDS.index("queue")
+_QUEUE, _KIND = CLAIM_FIELDS.index("queue"), CLAIM_FIELDS.index("kind")
+_RANK = Case(When(kind=Kind.BACKFILL, then=BACKFILL_RANK - F("priority")), default=-F("priority"))
 _QUEUED_ANEW: dict[str, Any] = {
     "status": ExecutionStatus.QUEUED,
     "node": None,
     "message_id": "",
     "dispatched_at": None,
-    "claim_rank": -F("priority"),
+    "claim_rank": _RANK,
 }
 
 
@@ -102,6 +105,38 @@ class Claim:
         return (now - self.run_at).total_seconds() > self.misfire_grace_time
 
 
+@dataclass(slots=True)
+class Room:
+    """How many more a node may take of what must not have all of its slots.
+
+    ``queues`` are those with slots of their own; ``backfill`` is None where all may be taken by it.
+    """
+
+    queues: dict[str, int] = field(default_factory=dict)
+    backfill: int | None = None
+
+    def copy(self) -> Room:
+        return Room(dict(self.queues), self.backfill)
+
+    def take(self, queue: str, kind: str) -> bool:
+        """Whether one more fits; then it has taken its place."""
+        is_backfill = kind == Kind.BACKFILL and self.backfill is not None
+        if self.queues.get(queue, 1) <= 0 or (is_backfill and (self.backfill or 0) <= 0):
+            return False
+        if queue in self.queues:
+            self.queues[queue] -= 1
+        if is_backfill and self.backfill is not None:
+            self.backfill -= 1
+        return True
+
+    def narrow(self, rows: Any) -> Any:
+        """Of these rows those of which one more would fit."""
+        full = [queue for queue, free in self.queues.items() if free <= 0]
+        if full:
+            rows = rows.exclude(queue__in=full)
+        return rows.exclude(kind=Kind.BACKFILL) if self.backfill is not None and self.backfill <= 0 else rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended."""
@@ -132,12 +167,12 @@ def claim(
     using: str,
     executor: str,
     queues: Collection[str] | None = None,
-    room: Mapping[str, int] | None = None,
+    room: Room | None = None,
     without_funcs: Collection[str] = (),
 ) -> list[Claim]:
     """queued → claimed, at most ``limit`` of those that are due, in the order of their rank.
 
-    Of a queue that ``room`` names no more are taken than it says.
+    No more are taken than ``room`` has a place for, which is left as it was.
     """
     due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
     if queues is not None:
@@ -145,34 +180,24 @@ def claim(
     if without_funcs:
         due = due.exclude(func__in=without_funcs)
     due = due.order_by("claim_rank", "run_at", "id").select_for_update(skip_locked=True)
-    rows = _within_room(due, limit, room or {})
+    rows = _within_room(due, limit, Room() if room is None else room.copy())
     _rows(using, (row[0] for row in rows)).update(
         status=ExecutionStatus.CLAIMED, node_id=node_id, claim_rank=None, reason=Reason.NONE
     )
     return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in rows]
 
 
-def _within_room(due: QuerySet[TaskExecution], limit: int, room: Mapping[str, int]) -> list[tuple[Any, ...]]:
-    """Whenever a queue is found full, the rest is read anew without it: it may stand before all others in order."""
+def _within_room(due: Any, limit: int, room: Room) -> list[tuple[Any, ...]]:
+    """Whenever something is found full, the rest is read anew without it: it may stand before all others in order."""
     taken: list[tuple[Any, ...]] = []
-    left = dict(room)
     while True:
-        full = [queue for queue, free in left.items() if free <= 0]
-        rows = due.exclude(queue__in=full) if full else due
+        rows = room.narrow(due)
         if taken:
             rows = rows.exclude(pk__in=[row[0] for row in taken])
         read = list(rows.values_list(*CLAIM_FIELDS)[: limit - len(taken)])
-        has_overrun = False
-        for row in read:
-            queue = row[_QUEUE]
-            if queue not in left:
-                taken.append(row)
-            elif left[queue] > 0:
-                left[queue] -= 1
-                taken.append(row)
-            else:
-                has_overrun = True
-        if not has_overrun or len(taken) >= limit:
+        fitting = [row for row in read if room.take(row[_QUEUE], row[_KIND])]
+        taken += fitting
+        if len(fitting) == len(read) or len(taken) >= limit:
             return taken
 
 
@@ -181,7 +206,7 @@ def hand_back(
 ) -> list[int]:
     """claimed → queued, by the node that claimed them and does not start them."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
-    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": -F("priority")}
+    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": _RANK}
     if unresolved:
         values["handed_back_at"] = Coalesce(F("handed_back_at"), now)
     _rows(using, won).update(**values)
@@ -371,7 +396,7 @@ def cancel_requested(ids: Collection[int], *, using: str) -> list[int]:
 def admit(ids: Collection[int], *, using: str) -> list[int]:
     """Let queued executions that waited behind a limit be claimed."""
     won = _lock(_rows(using, ids).waiting())
-    _rows(using, won).update(claim_rank=-F("priority"))
+    _rows(using, won).update(claim_rank=_RANK)
     return won
 
 

@@ -5,9 +5,17 @@ row, in one transaction; what was due under the old definition is settled in the
 user object or a name, and kept as the name. ``now`` is the database's instant unless a caller hands in another.
 """
 
+from django_sched_tasks.operations.backfill import (
+    BACKFILL_LIMIT,
+    MOST_BACKFILLED,
+    BackfillResult,
+    Reprocess,
+    backfill,
+)
 from django_sched_tasks.operations.commit import announce_queued
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.history import prune
+from django_sched_tasks.operations.monitoring import Health, health
 from django_sched_tasks.operations.queues import unserved_queues
 from django_sched_tasks.operations.tasks import (
     PauseResult,
@@ -20,10 +28,17 @@ from django_sched_tasks.operations.tasks import (
 )
 
 __all__ = [
+    "BACKFILL_LIMIT",
+    "MOST_BACKFILLED",
+    "BackfillResult",
+    "Health",
     "PauseResult",
+    "Reprocess",
     "add_task",
     "announce_queued",
+    "backfill",
     "cancel_execution",
+    "health",
     "next_attempt",
     "pause_after_failures",
     "pause_task",

@@ -42,6 +42,24 @@ _OF_EVERY_ATTEMPT = (
     "parent_id",
 )
 
+_TAKEN_OVER = (
+    "job_id",
+    "func",
+    "queue",
+    "executor",
+    "executor_options",
+    "priority",
+    "concurrency_key",
+    "timeout",
+    "max_retries",
+    "retry_delay",
+    "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "transactional",
+    "on_crash",
+)
+
 
 def run_task(
     task_id: int,
@@ -76,8 +94,10 @@ def run_task(
                 )
             return earlier, False
         _check_overrides(task, overrides)
-        execution = _queue(task, _request(task, key or uuid.uuid4().hex, overrides, instant, who(user)), using)
-        return execution, True
+        request = new_request(
+            task, Kind.MANUAL, key or uuid.uuid4().hex, instant, overrides=overrides, requested_by=who(user)
+        )
+        return _queue(task, request, using), True
 
     execution, created = transact(work, using)
     if created:
@@ -197,40 +217,32 @@ def next_attempt(
     )
 
 
-def _request(
-    task: SchedulerTask, request: str, overrides: dict[str, Any], instant: datetime, requested_by: str
+def new_request(
+    task: SchedulerTask,
+    kind: Kind,
+    request: str,
+    instant: datetime,
+    *,
+    fire_at: datetime | None = None,
+    overrides: dict[str, Any] | None = None,
+    requested_by: str = "",
 ) -> TaskExecution:
-    taken_over = [
-        "job_id",
-        "func",
-        "queue",
-        "executor",
-        "executor_options",
-        "priority",
-        "concurrency_key",
-        "timeout",
-        "max_retries",
-        "retry_delay",
-        "retry_backoff",
-        "retry_jitter",
-        "retry_on",
-        "transactional",
-        "on_crash",
-    ]
+    """The row, not saved yet, of a run that somebody asks for at ``instant``, with what the task has now."""
+    given = overrides or {}
     return TaskExecution(
         task=task,
         task_name=task.name,
-        kind=Kind.MANUAL,
-        fire_at=instant,
+        kind=kind,
+        fire_at=fire_at or instant,
         run_at=instant,
         queued_at=instant,
         request=request,
         status=ExecutionStatus.QUEUED,
-        args=overrides.get("args", task.args),
-        kwargs=overrides.get("kwargs", task.kwargs),
+        args=given.get("args", task.args),
+        kwargs=given.get("kwargs", task.kwargs),
         overrides=overrides or None,
         requested_by=requested_by,
-        **{name: getattr(task, name) for name in taken_over},
+        **{name: getattr(task, name) for name in _TAKEN_OVER},
     )
 
 
@@ -247,7 +259,7 @@ def _queue(task: SchedulerTask, execution: TaskExecution, using: str) -> TaskExe
     """
     task_rows(task.pk, using).update(version=F("version") + 1)
     if not execution.concurrency_key and _has_room(task, using):
-        execution.claim_rank = -execution.priority
+        execution.claim_rank = execution.rank
     execution.save(using=using, force_insert=True)
     let_others_in(task.pk, execution.concurrency_key, using)
     return execution

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from django_sched_tasks.models import ExecutionStatus, TaskExecution, transitions
-from django_sched_tasks.models.transitions import Outcome
+from django_sched_tasks.models.transitions import Outcome, Room
 
 ALL = set(ExecutionStatus)
 ME, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -226,6 +226,17 @@ def test_the_idempotency_key_is_the_same_for_every_attempt(execution, at):
 def test_of_a_queue_with_room_of_its_own_no_more_is_taken_and_the_others_are_not_held_up(execution, at):
     for seconds in range(6):
         execution("queued", fire_at=at(seconds), run_at=at(seconds), queue="etl" if seconds < 4 else "mail")
-    assert claim(at(10), limit=4, room={"etl": 1}) == [at(0), at(4), at(5)]
-    assert claim(at(10), limit=4, room={"etl": 0}) == []
-    assert claim(at(10), limit=2, room={"etl": 5}) == [at(1), at(2)]
+    assert claim(at(10), limit=4, room=Room({"etl": 1})) == [at(0), at(4), at(5)]
+    assert claim(at(10), limit=4, room=Room({"etl": 0})) == []
+    assert claim(at(10), limit=2, room=Room({"etl": 5})) == [at(1), at(2)]
+
+
+def test_backfill_takes_no_more_than_its_room_and_holds_up_nothing_else(execution, at):
+    for seconds in range(6):
+        kind = "backfill" if seconds < 4 else "manual"
+        execution("queued", fire_at=at(seconds), run_at=at(seconds), kind=kind, request="r")
+    room = Room(backfill=1)
+    assert claim(at(10), limit=4, room=room) == [at(0), at(4), at(5)]
+    assert room.backfill == 1  # the caller takes off what has been committed
+    assert claim(at(10), limit=4, room=Room(backfill=0)) == []
+    assert claim(at(10), limit=2) == [at(1), at(2)]
