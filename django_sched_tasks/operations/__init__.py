@@ -14,6 +14,7 @@ from django_sched_tasks.operations.backfill import (
 )
 from django_sched_tasks.operations.commit import announce_queued
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
+from django_sched_tasks.operations.executors import ExecutorInfo, executors
 from django_sched_tasks.operations.history import prune
 from django_sched_tasks.operations.monitoring import Health, health
 from django_sched_tasks.operations.queues import unserved_queues
@@ -31,6 +32,7 @@ __all__ = [
     "BACKFILL_LIMIT",
     "MOST_BACKFILLED",
     "BackfillResult",
+    "ExecutorInfo",
     "Health",
     "PauseResult",
     "Reprocess",
@@ -38,6 +40,7 @@ __all__ = [
     "announce_queued",
     "backfill",
     "cancel_execution",
+    "executors",
     "health",
     "next_attempt",
     "pause_after_failures",
