@@ -62,7 +62,7 @@ class ExecutorViewSet(SchedulerViewSet):
     serializer_class = ExecutorSerializer
 
     def list(self, request: Request) -> Response:
-        page = self.paginate_queryset(operations.executors()) or []  # type: ignore[arg-type]
+        page = self.paginate_queryset(operations.executors()) or []
         return self.get_paginated_response([asdict(executor) for executor in page])
 
 

@@ -121,7 +121,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 class ExecutionSerializer(WithArguments):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     node = serializers.UUIDField(source="node_id", allow_null=True)
-    parent = serializers.IntegerField(source="parent_id", allow_null=True)
+    parent = serializers.IntegerField(source="parent_id", allow_null=True)  # type: ignore[assignment]
     status_display = serializers.CharField(source="get_status_display")
     reason_display = serializers.CharField(source="get_reason_display")
 
