@@ -13,8 +13,7 @@ from typing import ClassVar
 from django.db import close_old_connections, connections
 
 from django_sched_tasks.executors.base import BaseExecutor, Done
-from django_sched_tasks.models import TaskExecution
-from django_sched_tasks.models.execution import STARTED_STATUSES
+from django_sched_tasks.models import ExecutionStatus, TaskExecution
 from django_sched_tasks.models.transitions import Claim
 from django_sched_tasks.registry import ResolvedFunction
 
@@ -24,6 +23,8 @@ Sent = Callable[[Claim, bool], None]
 Message = tuple[Claim, ResolvedFunction, Sent]
 
 SENDERS = 4  # threads: one slow send does not hold up the others, nor the node
+# Executions that are with the workers, or on their way to them from whatever node.
+OUT = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED, ExecutionStatus.RUNNING)
 BATCH = 200  # claims that wait to be sent at most
 DISPATCH_TIMEOUT = 3600.0  # seconds
 FIRST_PAUSE = 1.0
@@ -68,8 +69,8 @@ class DispatchingExecutor(BaseExecutor):
             return 0
         room = BATCH - waiting
         if self._most_open is not None:
-            rows = TaskExecution.objects.using(using).open().filter(executor=self.alias, status__in=STARTED_STATUSES)
-            room = min(room, self._most_open - waiting - rows.filter(node__isnull=True).count())
+            out = TaskExecution.objects.using(using).open().filter(executor=self.alias, status__in=OUT)
+            room = min(room, self._most_open - out.count())
         return max(room, 0)
 
     @property

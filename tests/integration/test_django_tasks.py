@@ -19,8 +19,20 @@ BUILT_IN = find_spec("django.tasks") is not None
 YEARLY = {"trigger": "cron", "trigger_args": {"month": 1, "day": 1}}
 SETTINGS = """
 SCHED_TASKS = {
+    "HEARTBEAT_INTERVAL": 0.5,
+    "NODE_TIMEOUT": 4,
+    "EXECUTORS": {
+        "default": {"BACKEND": "django_sched_tasks.executors.ThreadExecutor"},
+        "now": {"BACKEND": "django_sched_tasks.executors.DjangoTasksExecutor", "OPTIONS": {"backend": "now"}},
+        "tasks": {
+            "BACKEND": "django_sched_tasks.executors.DjangoTasksExecutor",
+            "OPTIONS": {"backend": "default", "max_workers": 2},
+        },
+    },
+}
+TASKS = {
     "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "slow"]},
-    "now": {"BACKEND": "LIBRARY.backends.immediate.ImmediateBackend"},
+    "now": {"BACKEND": "LIBRARY.backends.immediate.ImmediateBackend", "QUEUES": []},
 }
 """.replace("LIBRARY", "django.tasks" if BUILT_IN else "django_tasks")
 JOBS = """
