@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.support.accounts import check_nothing_ran_twice
+from tests.support.accounts import check_nothing_ran_twice, most_at_once
 from tests.support.fixtures import on
 from tests.support.waiting import until
 
@@ -244,17 +244,5 @@ def test_a_shared_limit_holds_over_nodes_whose_holders_are_killed(site):
     statuses = [row["status"] for row in site.executions()]
     assert set(statuses) <= {"succeeded", "lost"}
     assert statuses.count("lost") <= 2 * killed
-    assert overlap(site) <= 2
+    assert most_at_once(site.executions(started_at__isnull=False)) <= 2
     check_nothing_ran_twice(site)
-
-
-def overlap(site):
-    """The most that ran at once, by the rows' own times."""
-    moments = []
-    for row in site.executions(started_at__isnull=False):
-        moments += [(row["started_at"], 1), (row["finished_at"], -1)]
-    running = most = 0
-    for _moment, step in sorted(moments):
-        running += step
-        most = max(most, running)
-    return most
