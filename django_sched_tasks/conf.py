@@ -86,6 +86,7 @@ KEYS: dict[str, Key] = {
         ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
     ),
     "ALLOWED_FUNCS": Key((), _is_names, "a list of patterns such as 'shop.reports:daily' or 'shop.reports:*'"),
+    "SYNC_AFTER_MIGRATE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "EXECUTORS": Key(
         DEFAULT_EXECUTORS,
         _is_executors,
@@ -194,6 +195,11 @@ def task_modules() -> tuple[str, ...]:
 
 def allowed_funcs() -> tuple[str, ...]:
     return tuple(get("ALLOWED_FUNCS"))
+
+
+def sync_after_migrate() -> bool:
+    """Whether ``migrate`` makes and updates the rows of what ``@scheduled`` declares."""
+    return bool(get("SYNC_AFTER_MIGRATE"))
 
 
 def executors() -> dict[str, Mapping[str, Any]]:

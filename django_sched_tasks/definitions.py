@@ -91,6 +91,15 @@ def _with_stored_secrets(func: Any, given: Mapping[str, Any], args: Any, kwargs:
     return registry.restored_arguments(func, dict(given), args, kwargs) if {"args", "kwargs"} & given.keys() else given
 
 
+def default(name: str) -> Any:
+    """What a field of a new task is when nobody gives it: the site's default of a policy, else the model's."""
+    defaults = conf.defaults()
+    if name in POLICIES and name in defaults:
+        return defaults[name]
+    field: Any = SchedulerTask._meta.get_field(name)
+    return field.get_default()
+
+
 def _repeats(stored: SchedulerTask, name: str, value: Any) -> bool:
     return name in FIELDS and is_same(value, getattr(stored, name))
 

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections, transaction
 from django.utils import timezone, translation
 
@@ -53,8 +54,8 @@ def run(
     transactional run.
     """
     began = time.perf_counter()
-    secrets = function.arguments.secret_texts(claim.args, claim.kwargs)
-    side = live.open_run(claim.id, secrets, is_watched=not database.connection().in_atomic_block)
+    borrowed = _borrowed()
+    side = live.open_run(claim.id, _secrets(claim, function), is_watched=not borrowed)
 
     def call() -> Any:
         return _call(claim, function, side, limit, interrupt)
@@ -63,7 +64,7 @@ def run(
         return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
 
     try:
-        with _django_duties():
+        with _django_duties(borrowed):
             token = context.enter(_context(claim, side))
             try:
                 if claim.transactional:
@@ -75,6 +76,13 @@ def run(
     except BaseException as error:
         return end(error=error)
     return end(value)
+
+
+def _secrets(claim: Claim, function: ResolvedFunction) -> list[str]:
+    """As they are now: the function may change what it is given."""
+    if not claim.args and not claim.kwargs:
+        return []
+    return list(function.arguments.secret_texts(claim.args, claim.kwargs))
 
 
 def _context(claim: Claim, side: live.Run) -> context.ExecutionContext:
@@ -116,7 +124,7 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
     side.begin(end)
     scope = asyncio.timeout(claim.timeout)
     try:
-        async with scope:
+        async with _thread_of_its_own(), scope:
             return await function.callable(*claim.args, **claim.kwargs)
     except TimeoutError as error:
         if scope.expired():
@@ -128,6 +136,20 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
         raise
     finally:
         side.end()  # before the loop closes
+
+
+@asynccontextmanager
+async def _thread_of_its_own() -> AsyncIterator[None]:
+    """A thread for what a coroutine calls through ``sync_to_async``, the ORM above all, and the end of its connections.
+
+    Without it all coroutines of the process would share one, and wait for each other.
+    """
+    async with ThreadSensitiveContext() as own:
+        try:
+            yield
+        finally:
+            if own in SyncToAsync.context_to_thread_executor:  # it has called something
+                await sync_to_async(_discard_all)()
 
 
 def _in_transaction(
@@ -154,15 +176,15 @@ def _in_transaction(
 
 def _outcome(claim: Claim, side: live.Run, value: Any, error: BaseException | None, duration: float) -> Outcome:
     told = live.close_run(side)
+    output, progress = told.output or "", told.progress
     if error is not None:
         ended = failed(claim, error, duration)
-        ended = replace(ended, error=side.hide(ended.error), traceback=side.hide(ended.traceback))
-    else:
-        # Whoever has seen that it is to end, and ends, has been cancelled.
-        status = ExecutionStatus.CANCELLED if side.cancel_noticed else ExecutionStatus.SUCCEEDED
-        result = None if value is None else payload.to_json(value)
-        ended = _ended(claim, status, duration, result=result)
-    return replace(ended, output=told.output or "", progress=told.progress)
+        line, text = side.hide(ended.error), side.hide(ended.traceback)
+        return replace(ended, error=line, traceback=text, output=output, progress=progress)
+    # Whoever has seen that it is to end, and ends, has been cancelled.
+    status = ExecutionStatus.CANCELLED if side.cancel_noticed else ExecutionStatus.SUCCEEDED
+    result = None if value is None else payload.to_json(value)
+    return _ended(claim, status, duration, result=result, output=output, progress=progress)
 
 
 def given_up(claim: Claim, duration: float) -> Outcome:
@@ -228,27 +250,34 @@ def _is_named(error: BaseException, names: Collection[str]) -> bool:
 
 
 @contextmanager
-def _django_duties() -> Iterator[None]:
+def _django_duties(borrowed: Collection[str]) -> Iterator[None]:
     """What Django does around a request, done around a run: fresh connections before, nothing left behind after.
 
-    A connection that is inside somebody's transaction already belongs to a caller (a test, an inline run) and is left
-    alone.
+    Connections whose aliases are ``borrowed`` are left alone.
     """
-    borrowed = {connection.alias for connection in _connections() if connection.in_atomic_block}
     _each_own(borrowed, lambda connection: connection.close_if_unusable_or_obsolete())
+    leave = _leave_clean
     try:
         yield
+    except (RunTimedOut, RunCancelled):
+        leave = _discard  # interrupted on any line, perhaps in the middle of a query
+        raise
     finally:
-        _each_own(borrowed, _leave_clean)
+        _each_own(borrowed, leave)
         timezone.deactivate()
         translation.deactivate()
+
+
+def _borrowed() -> set[str]:
+    """The connections that are inside somebody's transaction: they belong to a caller (a test, an inline run)."""
+    return {connection.alias for connection in _connections() if connection.in_atomic_block}
 
 
 def _connections() -> Sequence[Any]:
     return connections.all(initialized_only=True)
 
 
-def _each_own(borrowed: set[str], act: Callable[[Any], None]) -> None:
+def _each_own(borrowed: Collection[str], act: Callable[[Any], None]) -> None:
     for connection in _connections():
         if connection.alias not in borrowed:
             try:
@@ -266,6 +295,11 @@ def _leave_clean(connection: Any) -> None:
         _discard(connection)
     else:
         connection.close_if_unusable_or_obsolete()
+
+
+def _discard_all() -> None:
+    for connection in _connections():
+        _discard(connection)
 
 
 def _discard(connection: Any) -> None:

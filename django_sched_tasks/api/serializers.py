@@ -47,6 +47,7 @@ class TaskSerializer(WithArguments):
     status_display = serializers.CharField(source="get_status_display", read_only=True)
     trigger_description = serializers.SerializerMethodField()
     last_status = serializers.CharField(read_only=True, allow_null=True)
+    drift = serializers.SerializerMethodField()
 
     class Meta:
         model = SchedulerTask
@@ -76,11 +77,16 @@ class TaskSerializer(WithArguments):
             "status_display",
             "trigger_description",
             "last_status",
+            "drift",
             *read_only_fields,
         )
 
     def get_trigger_description(self, task: SchedulerTask) -> str:
         return triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+
+    def get_drift(self, task: SchedulerTask) -> operations.Drift | None:
+        """Where a task that is declared in code departs from its declaration."""
+        return None if task.declared is None else operations.drift(task)
 
 
 # What a task's JSON has and nobody may set: ignored, so that what was read can be sent back.

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.db import connections, transaction
 
-from django_sched_tasks import conf, database
+from django_sched_tasks import database
 from django_sched_tasks.live import capture
 from django_sched_tasks.live.runs import Run, Told
 from django_sched_tasks.models import transitions
-from django_sched_tasks.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
-PACE = 1.0  # seconds between two looks
+PACE = 0.5  # seconds between two looks at who is to end
+TELL = 1.0  # seconds after which news are written
 
 OnCancel = Callable[[int], None]
 
@@ -43,6 +44,7 @@ class Monitor:
         self._watches: dict[int, _Watch] = {}
         self._thread: threading.Thread | None = None
         self._is_connected = False
+        self._told_at = 0.0
 
     def add(self, run: Run) -> None:
         with self._lock:
@@ -100,7 +102,9 @@ class Monitor:
         with self._lock:
             runs, watches = dict(self._runs), dict(self._watches)
         using = self._connect()
-        self._write_news(runs, using)
+        if time.monotonic() - self._told_at >= TELL - PACE / 2:
+            self._told_at = time.monotonic()
+            self._write_news(runs, using)
         for execution_id in transitions.cancel_requested({*runs, *watches}, using=using):
             if execution_id in runs:
                 runs[execution_id].request_cancel()
@@ -164,7 +168,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def open_run(execution_id: int, secrets: Iterable[str] = (), *, is_watched: bool = True) -> Run:
+def open_run(execution_id: int, secrets: Collection[str] = (), *, is_watched: bool = True) -> Run:
     """The live side of a run that begins in this thread; :func:`close_run` is its end.
 
     Args:
@@ -174,7 +178,7 @@ def open_run(execution_id: int, secrets: Iterable[str] = (), *, is_watched: bool
             sees, needs none.
     """
     capture.install()
-    run = Run(execution_id, limit=conf.output_limit(), log_level=conf.output_level(), redactor=Redactor(secrets))
+    run = Run(execution_id, secrets)
     if is_watched:
         _monitor.add(run)
     return run

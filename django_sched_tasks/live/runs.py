@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from django_sched_tasks import conf
 from django_sched_tasks.exceptions import RunCancelled
 from django_sched_tasks.live.buffer import HeadAndTail
 from django_sched_tasks.payload import clean_text
@@ -28,20 +30,19 @@ class Told:
 class Run:
     """The live side of one execution: the function writes, the monitor reads, and the other way round for a cancel.
 
+    Most runs are short and say nothing, so what is needed to say something is made on its first use.
+
     Args:
         execution_id: of the row.
-        limit: how many characters of output are kept.
-        log_level: the lowest level of log records that go to the output.
-        redactor: hides secrets in what is kept.
+        secrets: texts that nothing it leaves behind may show.
     """
 
-    def __init__(self, execution_id: int, *, limit: int, log_level: int, redactor: Redactor) -> None:
+    def __init__(self, execution_id: int, secrets: Collection[str] = ()) -> None:
         self.id = execution_id
-        self.log_level = log_level
         self.cancel_noticed = False  # has the function seen that it is to end?
+        self._secrets = secrets
         self._lock = threading.Lock()
-        self._output = HeadAndTail(limit)
-        self._redactor = redactor
+        self._output: HeadAndTail | None = None
         self._progress: dict[str, Any] | None = None
         self._told: tuple[int, dict[str, Any] | None] = (0, None)
         self._cancel_requested = False
@@ -60,9 +61,14 @@ class Run:
 
     # What the capture calls.
 
+    @cached_property
+    def log_level(self) -> int:
+        """The lowest level of log records that go to the output."""
+        return conf.output_level()
+
     def write(self, text: str) -> None:
         if self._is_open:
-            self._output.write(self._redactor.hide_values(text))
+            self._kept_output().write(self._redactor.hide_values(text))
 
     def log(self, record: logging.LogRecord) -> None:
         try:
@@ -114,7 +120,7 @@ class Run:
 
     def news(self) -> Told | None:
         """What has changed since it was asked last; None where nothing has."""
-        now = (self._output.length, self._progress)
+        now = (0 if self._output is None else self._output.length, self._progress)
         (length, progress), self._told = self._told, now
         if now == (length, progress):
             return None
@@ -126,7 +132,19 @@ class Run:
         self._told = (-1, None)
 
     def _text(self) -> str:
-        return self._clean(self._output.text()) if self._output.length else ""
+        return "" if self._output is None else self._clean(self._output.text())
+
+    def _kept_output(self) -> HeadAndTail:
+        if self._output is not None:
+            return self._output
+        with self._lock:
+            if self._output is None:
+                self._output = HeadAndTail(conf.output_limit())
+            return self._output
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor(self._secrets)
 
     def _shown_progress(self, progress: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if progress is None else {**progress, "message": self._clean(progress["message"])}

@@ -13,6 +13,15 @@ from django_sched_tasks.operations.backfill import (
     backfill,
 )
 from django_sched_tasks.operations.commit import announce_queued
+from django_sched_tasks.operations.declared import (
+    Drift,
+    SyncAction,
+    Synced,
+    derived_job_id,
+    drift,
+    reset_to_declared,
+    sync_declared,
+)
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.executors import ExecutorInfo, executors
 from django_sched_tasks.operations.history import prune
@@ -32,14 +41,19 @@ __all__ = [
     "BACKFILL_LIMIT",
     "MOST_BACKFILLED",
     "BackfillResult",
+    "Drift",
     "ExecutorInfo",
     "Health",
     "PauseResult",
     "Reprocess",
+    "SyncAction",
+    "Synced",
     "add_task",
     "announce_queued",
     "backfill",
     "cancel_execution",
+    "derived_job_id",
+    "drift",
     "executors",
     "health",
     "next_attempt",
@@ -47,9 +61,11 @@ __all__ = [
     "pause_task",
     "prune",
     "remove_task",
+    "reset_to_declared",
     "resume_task",
     "retry_execution",
     "run_task",
+    "sync_declared",
     "unserved_queues",
     "update_task",
 ]

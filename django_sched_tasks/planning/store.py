@@ -111,6 +111,10 @@ REPLAN = (
 )
 
 
+# Who asks a run to end for a newer fire time; no user's name.
+REPLACED_BY = "overlap: replace"
+
+
 @dataclass(frozen=True, slots=True)
 class DueTask:
     """A task to plan: what the decision needs, and what only the writing needs."""
@@ -303,7 +307,7 @@ def _replace_waiting(won: Sequence[Planned], now: datetime, *, using: str) -> No
         keep = [item.decision.merge.row for item in won if item.decision.merge]
         waiting = rows.filter(status=ExecutionStatus.QUEUED).exclude(pk__in=keep)
         transitions.cancel(waiting, now, using=using, reason=Reason.REPLACED)
-        transitions.request_cancel(_to_be_replaced(ids, using), now, "", using=using)
+        transitions.request_cancel(_to_be_replaced(ids, using), now, REPLACED_BY, using=using)
 
 
 def _to_be_replaced(task_ids: Collection[int], using: str) -> list[int]:

@@ -3,5 +3,6 @@
 from django_sched_tasks.management.verbs.backfill import Backfill
 from django_sched_tasks.management.verbs.base import Verb
 from django_sched_tasks.management.verbs.health import Health
+from django_sched_tasks.management.verbs.sync import Sync
 
-VERBS: dict[str, Verb] = {"backfill": Backfill(), "health": Health()}
+VERBS: dict[str, Verb] = {"backfill": Backfill(), "health": Health(), "sync": Sync()}

@@ -228,3 +228,21 @@ def test_examples_of_every_kind_are_shown(root):
     help_text = response.context["adminform"].form.fields["trigger_args"].help_text
     assert "*/5 9-17 * * mon-fri" in help_text
     assert json.loads(response.context["adminform"].form["trigger_args"].value()) == {}
+
+
+def test_a_secret_is_shown_hidden_and_stays_when_it_is_saved_so(root, form_data):
+    task = operations.add_task(
+        **{**NEW, "func": "tests.zoo.tasks:leaks_password", "trigger_args": {"hour": 2}},
+        kwargs={"password": "hunter22"},
+    )
+    url = reverse("admin:django_sched_tasks_schedulertask_change", args=[task.pk])
+    page = root.get(url).content.decode()
+    assert "*****" in page
+    assert "hunter22" not in page
+    assert root.post(url, form_data(url, description="changed")).status_code == 302
+    task.refresh_from_db()
+    assert (task.description, task.kwargs) == ("changed", {"password": "hunter22"})
+    given = form_data(url, kwargs='{"password": "*****", "token": "t"}')
+    assert root.post(url, given).status_code == 302
+    task.refresh_from_db()
+    assert task.kwargs == {"password": "hunter22", "token": "t"}
