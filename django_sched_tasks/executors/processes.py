@@ -102,12 +102,17 @@ class ProcessExecutor(BaseExecutor):
     def _run(self, claim: Claim, process: _Child | None) -> tuple[_Child | None, Outcome]:
         """Answers the process that may take the next run as well, and how this one went."""
         began = time.perf_counter()
+        if process is not None and not process.is_alive:
+            self._dismiss(process)
+            process = None
         try:
-            if process is None or not process.is_alive:
-                process = self._replace(process)
-            began = time.perf_counter()
+            if process is None:
+                process = self._make()
+            process.runs = claim.id
             live.watch(claim.id, self.cancel)
             try:
+                process.wait_until_ready()
+                began = time.perf_counter()
                 outcome = process.run(claim)
             finally:
                 live.unwatch(claim.id)
@@ -121,20 +126,13 @@ class ProcessExecutor(BaseExecutor):
             return None, outcome
         return process, outcome
 
-    def _replace(self, dead: _Child | None) -> _Child:
-        if dead is not None:
-            self._dismiss(dead)
+    def _make(self) -> _Child:
         process = _Child(self._max_memory)
         with self._lock:
             self._children.add(process)
             is_late = self._is_stopped
         if is_late:
             process.kill()
-        try:
-            process.wait_until_ready()
-        except Exception:
-            self._dismiss(process)
-            raise
         return process
 
     def _dismiss(self, process: _Child) -> None:
@@ -157,9 +155,10 @@ class _Child:
     """A process that runs one execution after another; used by one thread, and killed by any."""
 
     def __init__(self, max_memory: int | None) -> None:
-        self.runs: int | None = None  # the execution that it is at
+        self.runs: int | None = None  # the execution that it is at, or is being started for
         self.count = 0
         self.killed_for = ""
+        self._is_ready = False
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [_interpreter(), "-c", child.BOOT],
@@ -180,9 +179,13 @@ class _Child:
         return self._process.poll() is None
 
     def wait_until_ready(self) -> None:
+        """A new one loads the site first."""
+        if self._is_ready:
+            return
         problem = self._receive()["problem"]
         if problem:
             raise WorkerDied(f"A new process could not load the site: {problem}")
+        self._is_ready = True
 
     def run(self, claim: Claim) -> Outcome:
         """Raises WorkerDied where the process ends before the function does."""
@@ -221,7 +224,6 @@ class _Child:
             timer = threading.Timer(claim.timeout + LEEWAY, self._end, (claim.id, _TIMED_OUT))
             timer.daemon = True
             timer.start()
-        self.runs = claim.id
         try:
             yield
         finally:

@@ -148,7 +148,7 @@ def test_only_named_exceptions_are_tried_again(make, node, at, rows):
 
 
 def test_chance_adds_a_share_to_a_delay(running, at, monkeypatch):
-    monkeypatch.setattr(group.random, "random", lambda: 0.5)
+    monkeypatch.setattr(recording.random, "random", lambda: 0.5)
     claim = running(max_retries=2, retry_delay=10, retry_jitter=0.4)
     write([outcome(claim, at(61), "failed")], [], at(61))
     retry = TaskExecution.objects.get(attempt=2)
