@@ -10,7 +10,15 @@ from django_sched_tasks.api.base import SchedulerViewSet
 from .conftest import Client
 
 GETS = {
-    "view_schedulertask": ["task/list", "tasks/", "tasks/{task}", "tasks/{task}/next-runs", "functions/", "stats/"],
+    "view_schedulertask": [
+        "task/list",
+        "tasks/",
+        "tasks/{task}",
+        "tasks/{task}/next-runs",
+        "functions/",
+        "executors/",
+        "stats/",
+    ],
     "view_taskexecution": ["executions/", "executions/{execution}", "tasks/{task}/executions"],
     "view_schedulernode": ["nodes/"],
 }
