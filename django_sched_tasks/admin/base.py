@@ -26,6 +26,7 @@ else:
     AnyModelAdmin = admin.ModelAdmin
 
 MOST_NAMES = 5
+STATIC = "django_sched_tasks"  # the folder of our scripts and styles
 
 
 class Links:
@@ -83,7 +84,7 @@ class SteeringAdmin(AnyModelAdmin):
     """Pages with buttons: each a form of its own, sent by POST, guarded by its permission."""
 
     class Media:
-        css = {"all": ("django_sched_tasks/admin.css",)}
+        css = {"all": (f"{STATIC}/admin.css",)}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LinkingChangeList
@@ -109,8 +110,8 @@ class SteeringAdmin(AnyModelAdmin):
     def _url_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
-    def _url_of(self, name: str, pk: Any) -> str:
-        return reverse(f"admin:{self._url_name(name)}", args=(pk,), current_app=self.admin_site.name)
+    def _url_of(self, name: str, *args: Any) -> str:
+        return reverse(f"admin:{self._url_name(name)}", args=args, current_app=self.admin_site.name)
 
     def get_urls(self) -> list[URLPattern]:
         own = [

@@ -17,6 +17,7 @@ from django_sched_tasks.admin import show
 from django_sched_tasks.admin.actions import SteeringActions
 from django_sched_tasks.admin.base import LinkingChangeList
 from django_sched_tasks.admin.filters import QueueFilter, TriggerFilter
+from django_sched_tasks.admin.form_help import FormHelp
 from django_sched_tasks.admin.forms import TaskForm
 from django_sched_tasks.admin.panel import BACKWARDS, TaskPanel
 from django_sched_tasks.exceptions import InvalidDefinition
@@ -43,7 +44,7 @@ class TaskChangeList(LinkingChangeList):
             task.last_execution = last.get(task.last_execution_id)
 
 
-class TaskAdmin(TaskPanel, SteeringActions):
+class TaskAdmin(TaskPanel, FormHelp, SteeringActions):
     form = TaskForm
     list_display = (
         "name",
@@ -76,7 +77,8 @@ class TaskAdmin(TaskPanel, SteeringActions):
             (_("What"), {"fields": (*what, "job_id") if obj is None else what}),
             (_("When"), {"fields": definitions.TRIGGER_FIELDS}),
             (_("Where it runs"), {"fields": WHERE, "classes": ("collapse",)}),
-            (_("Policies"), {"fields": POLICIES, "classes": ("collapse",)}),
+            (_("Policies"), {"fields": ("policies_in_words",)}),
+            (_("Change the policies"), {"fields": POLICIES, "classes": ("collapse",)}),
         )
         if obj is None:
             return form
@@ -85,7 +87,8 @@ class TaskAdmin(TaskPanel, SteeringActions):
         return (standing, *form, record)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else flatten([*self.standing_fields, *self.record_fields])
+        told = ["policies_in_words"]
+        return told if obj is None else [*told, *flatten([*self.standing_fields, *self.record_fields])]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
