@@ -29,17 +29,25 @@ NEXT = 10
 
 def functions() -> list[dict[str, Any]]:
     """Every function that may be scheduled, with the inputs for its arguments."""
-    names = ("path", "name", "module", "signature", "summary", "doc")
-    return [
-        {**{name: getattr(known, name) for name in names}, "inputs": _inputs(known.path)}
-        for known in registry.functions()
-    ]
+    return [_as_json(known) | {"inputs": inputs_of(known.path)} for known in registry.functions()]
 
 
-def _inputs(path: str) -> list[dict[str, Any]] | None:
+def function(path: str) -> dict[str, Any]:
+    """One function described; of one that is not known here only its name."""
+    found = (known for known in registry.functions() if known.path == path)
+    described = next((_as_json(known) for known in found), None)
+    return described or {"path": path, "name": path, "signature": "", "doc": ""}
+
+
+def _as_json(known: Any) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in ("path", "name", "module", "signature", "summary", "doc")}
+
+
+def inputs_of(path: str) -> list[dict[str, Any]] | None:
+    """How to ask for a function's arguments; None where that is not known."""
     try:
         found = registry.inputs(registry.resolve(path))
-    except FunctionNotFound:  # gone since it was listed
+    except FunctionNotFound:
         return None
     return None if found is None else [asdict(item) for item in found]
 

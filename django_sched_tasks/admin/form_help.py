@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from django_sched_tasks import conf, database, definitions
 from django_sched_tasks.admin import assist, policies, show
-from django_sched_tasks.admin.base import STATIC, SteeringAdmin
+from django_sched_tasks.admin.base import SteeringAdmin, scripts
 from django_sched_tasks.models import SchedulerTask
 
 
@@ -23,8 +23,7 @@ class FormHelp(SteeringAdmin):
 
     @property
     def media(self) -> forms.Media:
-        scripts = [forms.Script(f"{STATIC}/{name}.js", defer=True) for name in ("arguments", "task_form")]
-        return super().media + forms.Media(js=scripts)
+        return super().media + scripts("arguments", "task_form")
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
@@ -55,8 +54,7 @@ class FormHelp(SteeringAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         task = context.get("original")
-        may_write = self.has_add_permission(request) if task is None else self.has_change_permission(request, task)
-        if may_write:
+        if self.has_change_permission(request, task) if task else self.has_add_permission(request):
             urls = {name: self._url_of(name) for name in ("functions", "preview")}
             context["sched_form_config"] = assist.config(urls, task)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -65,7 +63,7 @@ class FormHelp(SteeringAdmin):
     def policies_in_words(self, task: SchedulerTask) -> Any:
         """What the policies say, above the fields that set them."""
         given = {name: getattr(task, name) for name in definitions.POLICIES}
-        if task.pk is None:
+        if task._state.adding:
             given |= {name: value for name, value in conf.defaults().items() if name in definitions.POLICIES}
         items = show.joined(format_html("<li>{}</li>", text) for text in policies.sentences(given))
         return format_html('<ul class="sched-sentences" id="sched-policies">{}</ul>', items)

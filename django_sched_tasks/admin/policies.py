@@ -32,11 +32,14 @@ def _catching_up(policies: Policies) -> Iterator[str]:
         yield _("Of several that are due at once, only the latest runs.")
     else:
         most = policies.get("max_catch_up") or 0
-        yield ngettext(
-            "Of several that are due at once, up to %d runs one after another.",
-            "Of several that are due at once, up to %d run one after another.",
-            most,
-        ) % most
+        yield (
+            ngettext(
+                "Of several that are due at once, up to %d runs one after another.",
+                "Of several that are due at once, up to %d run one after another.",
+                most,
+            )
+            % most
+        )
 
 
 def _overlap(policies: Policies) -> Iterator[str]:
@@ -82,9 +85,7 @@ def _crash(policies: Policies) -> Iterator[str]:
 
 def _pausing(policies: Policies) -> Iterator[str]:
     if most := policies.get("pause_on_failure"):
-        yield ngettext(
-            "It is paused after %d failure.", "It is paused after %d failures in a row.", most
-        ) % most
+        yield ngettext("It is paused after %d failure.", "It is paused after %d failures in a row.", most) % most
 
 
 _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (

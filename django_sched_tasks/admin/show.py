@@ -56,6 +56,11 @@ def moment(value: datetime | None, zone: Any = None) -> SafeString | str:
     return _time(value, exact, format_html("<span>{}</span> <span>{}</span>", day, clock))
 
 
+def moment_text(value: datetime, zone: Any = None) -> str:
+    """An instant as plain text, for titles."""
+    return f"{timezone.localtime(value, zone):%Y-%m-%d %H:%M:%S}"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in at most two units."""
     if seconds is None:

@@ -44,8 +44,8 @@ class Choice:
 class Input:
     """What to ask for one parameter.
 
-    ``type`` is ``text``, ``integer``, ``number``, ``checkbox``, ``date``, ``datetime``, ``choice``, ``json``, or ``any``
-    where nothing is known: JSON if it reads as such, else text. ``default`` is None where JSON cannot hold it.
+    ``type`` is ``text``, ``integer``, ``number``, ``checkbox``, ``date``, ``datetime``, ``choice``, ``json``, or
+    ``any`` where nothing is known: JSON if it reads as such, else text. ``default`` is None where JSON cannot hold it.
     """
 
     name: str
@@ -82,7 +82,7 @@ def _input(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Input:
     return Input(
         name=parameter.name,
         kind=parameter.kind.name.lower(),
-        type="choice" if choices else _type(hint, default),
+        type="choice" if choices else _type(hint, parameter.default),
         annotation=annotation_text(parameter),
         required=not has_default and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD),
         nullable=nullable,

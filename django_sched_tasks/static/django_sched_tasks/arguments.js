@@ -261,6 +261,8 @@ window.schedTasks = window.schedTasks || {};
         kwargs.before(box);
         kwargs.after(toggle, note);
         const argsRow = args.closest(".form-row") || args.parentElement;
+        const label = document.querySelector(`label[for="${kwargs.id}"]`);
+        const plainLabel = label && label.textContent;
         let shown = null;
 
         function plain(isPlain) {
@@ -270,6 +272,9 @@ window.schedTasks = window.schedTasks || {};
                 field.hidden = !isPlain;
             }
             box.hidden = isPlain;
+            if (label) {
+                label.textContent = isPlain ? plainLabel : `${texts.arguments}:`;
+            }
             toggle.textContent = isPlain ? texts.asFields : texts.asJson;
         }
 
@@ -339,4 +344,12 @@ window.schedTasks = window.schedTasks || {};
     }
 
     Object.assign(window.schedTasks, { make, argumentFields });
+
+    // The page that runs a task with other arguments says at once which function it is.
+    const script = document.getElementById("sched-arguments-config");
+    if (script) {
+        const { inputs, texts } = JSON.parse(script.textContent);
+        const [args, kwargs] = ["args", "kwargs"].map((name) => document.getElementById(`id_${name}`));
+        argumentFields({ args, kwargs, texts }).show(inputs);
+    }
 })();

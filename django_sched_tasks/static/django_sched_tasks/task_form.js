@@ -154,14 +154,7 @@
 
     async function helpWithFunctions() {
         const fields = argumentFields({ args: field("args"), kwargs: field("kwargs"), texts });
-        const label = document.querySelector('label[for="id_kwargs"]');
-        const plainLabel = label && label.textContent;
-        const draw = (item, isNew) => {
-            fields.show(item && item.inputs, isNew);
-            if (label) {
-                label.textContent = item && item.inputs ? `${texts.arguments}:` : plainLabel;
-            }
-        };
+        const draw = (item, isNew) => fields.show(item && item.inputs, isNew);
         let known;
         try {
             const answer = await fetch(config.urls.functions, { headers: { Accept: "application/json" } });
@@ -580,6 +573,10 @@
         const box = make("section", { className: "sched-preview", "aria-live": "polite", "aria-label": texts.wouldFire });
         const timezone = field("timezone");
         (timezone.closest(".form-row") || timezone.parentElement).after(box);
+        const stored = document.querySelector(".form-row.field-next_fire_times");
+        if (stored) {
+            stored.hidden = true; // the box tells them, and of what is typed
+        }
         return box;
     }
 
