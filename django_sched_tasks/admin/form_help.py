@@ -23,7 +23,7 @@ class FormHelp(SteeringAdmin):
 
     @property
     def media(self) -> forms.Media:
-        return super().media + scripts("arguments", "task_form")
+        return super().media + scripts("list", "arguments", "task_form")
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view
