@@ -6,6 +6,7 @@ folder that the environment variable SCREENSHOTS names, else beside this file; C
 
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,10 @@ def scheduler(transactional_db):
 
     run()
     return run
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -16,19 +16,19 @@
     const every = Number(root.dataset.schedEvery);
     const url = root.dataset.schedLive;
     const standing = document.getElementById("sched-standing");
-    const seen = new Map();
     let timer = null;
     let asking = false;
 
     function put(id, html) {
         const element = document.getElementById(id);
-        if (!element || seen.get(id) === html) {
+        const fresh = document.createElement("template");
+        fresh.innerHTML = html;
+        if (!element || fresh.innerHTML === element.innerHTML) {
             return;
         }
-        seen.set(id, html);
         const focused = element.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
         const open = [...element.querySelectorAll("details[open]")].map((details) => details.id);
-        element.innerHTML = html;
+        element.replaceChildren(fresh.content);
         open.forEach((id_) => {
             const details = id_ && document.getElementById(id_);
             if (details) {

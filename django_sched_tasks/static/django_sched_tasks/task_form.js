@@ -26,16 +26,23 @@
 
     /* Functions. */
 
-    function functionPicker(known, onChoice) {
+    /** Made before the functions are there: an element that is moved loses the focus of who types in it. */
+    function functionPicker(onChoice) {
+        let known = null;
         const id = "sched-functions";
         const list = make("ul", { id, role: "listbox", className: "sched-options", "aria-label": texts.choose });
         const about = make("div", { className: "sched-about", "aria-live": "polite" });
         const frame = make("div", { className: "sched-picker" });
+        const hadFocus = document.activeElement === func;
         list.hidden = true;
-        func.removeAttribute("list");
         func.before(frame);
         frame.append(func, list, about);
+        if (hadFocus) {
+            func.focus();
+        }
         func.placeholder = texts.choose;
+        const suggestions = func.getAttribute("list");
+        func.removeAttribute("list");
         for (const [name, value] of Object.entries({
             role: "combobox", "aria-controls": id, "aria-expanded": "false", "aria-autocomplete": "list",
         })) {
@@ -72,6 +79,9 @@
         let offered = [];
 
         function open() {
+            if (known === null) {
+                return;
+            }
             offered = matching();
             list.replaceChildren(...offered.map(option));
             if (!offered.length) {
@@ -108,7 +118,7 @@
         }
 
         function tell() {
-            const item = known.find((candidate) => candidate.path === func.value.trim());
+            const item = (known || []).find((candidate) => candidate.path === func.value.trim());
             about.replaceChildren();
             if (item) {
                 about.append(make("code", {}, `${item.name}${item.signature}`));
@@ -122,6 +132,9 @@
         func.addEventListener("focus", open);
         func.addEventListener("click", open);
         func.addEventListener("input", () => {
+            if (known === null) {
+                return;
+            }
             open();
             const typed = tell();
             onChoice(typed || null, true);
@@ -145,25 +158,33 @@
                 choose(offered[active]);
             }
         });
-        const chosen = tell();
-        if (document.activeElement === func) {
-            open();
-        }
-        return chosen || null;
+        return {
+            fill(functions) {
+                known = functions;
+                const chosen = tell() || null;
+                onChoice(chosen, chosen === null && !func.value);
+                if (document.activeElement === func && (func.value === "" || chosen === null)) {
+                    open();
+                }
+            },
+            /** The plain field again, with the browser's own suggestions. */
+            giveUp() {
+                func.setAttribute("list", suggestions);
+                func.removeAttribute("role");
+            },
+        };
     }
 
     async function helpWithFunctions() {
         const fields = argumentFields({ args: field("args"), kwargs: field("kwargs"), texts });
         const draw = (item, isNew) => fields.show(item && item.inputs, isNew);
-        let known;
+        const picker = functionPicker(draw);
         try {
             const answer = await fetch(config.urls.functions, { headers: { Accept: "application/json" } });
-            known = (await answer.json()).functions;
+            picker.fill((await answer.json()).functions);
         } catch {
-            return; // the plain fields do
+            picker.giveUp();
         }
-        const chosen = functionPicker(known, draw);
-        draw(chosen, chosen === null && !func.value);
     }
 
     /* Triggers: one panel for each kind. write() answers the trigger_args, read() whether it can show them. */
