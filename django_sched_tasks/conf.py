@@ -9,11 +9,13 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+
+Queues = dict[str, int | None]
 
 SETTING = "SCHED_TASKS"
 SHORTEST_TOKEN = 16
@@ -44,6 +46,16 @@ def _is_names(value: Any) -> bool:
 
 def _is_level(value: Any) -> bool:
     return isinstance(value, str) and value in logging.getLevelNamesMapping()
+
+
+def _is_slots(value: Any) -> bool:
+    return value is None or (_is_count(value) and value > 0)
+
+
+def _is_queues(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _is_names(list(value)) and all(_is_slots(slots) for slots in value.values())
+    return _is_names(value)
 
 
 def _is_executors(value: Any) -> bool:
@@ -80,7 +92,16 @@ KEYS: dict[str, Key] = {
         _is_executors,
         "a dict of aliases, 'default' among them, each with BACKEND (a dotted path) and OPTIONS (a dict)",
     ),
-    "QUEUES": Key(None, lambda value: value is None or (_is_names(value) and value), "a list of queue names, or None"),
+    "QUEUES": Key(
+        None,
+        lambda value: value is None or (_is_queues(value) and bool(value)),
+        "a list of queue names, a dict of queue names and slots such as {'etl': 2, 'mail': None}, or None",
+    ),
+    "WEB_QUEUES": Key(
+        None,
+        lambda value: value is None or _is_queues(value),
+        "a list of queue names, a dict of queue names and slots such as {'etl': 2, 'mail': None}, or None",
+    ),
     "DEFAULTS": Key({}, lambda value: isinstance(value, Mapping), "a dict of policies for new tasks"),
     "POLL_INTERVAL": Key(1.0, _is_positive, "seconds, more than 0"),
     "HEARTBEAT_INTERVAL": Key(5.0, _is_positive, "seconds, more than 0"),
@@ -185,10 +206,21 @@ def executors() -> dict[str, Mapping[str, Any]]:
     return dict(get("EXECUTORS"))
 
 
-def queues() -> tuple[str, ...] | None:
-    """The queues that a node of this host serves; None means all."""
-    value = get("QUEUES")
-    return None if value is None else tuple(value)
+def queues() -> Queues | None:
+    """The queues that a node of this site serves, each with its slots, None for all; None instead: every queue."""
+    return as_queues(get("QUEUES"))
+
+
+def web_queues() -> Queues | None:
+    """The same for nodes that a server process hosts."""
+    value = get("WEB_QUEUES")
+    return queues() if value is None else as_queues(value)
+
+
+def as_queues(value: Mapping[str, int | None] | Collection[str] | None) -> Queues | None:
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else dict(value)
+    return dict.fromkeys(value)
 
 
 def defaults() -> dict[str, Any]:

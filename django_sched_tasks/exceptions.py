@@ -55,6 +55,10 @@ class RolledBack(SchedTasksError):
     """What a transactional run wrote was not committed: its execution had been given up, or it asked for a rollback."""
 
 
+class WorkerDied(SchedTasksError):
+    """The process that ran a function ended before the function returned."""
+
+
 class RunTimedOut(BaseException):
     """The run has taken longer than its timeout.
 

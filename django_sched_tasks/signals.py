@@ -15,9 +15,14 @@ from django.dispatch import Signal
 
 execution_queued = Signal()  # planned, asked for, or a retry
 execution_claimed = Signal()  # a node has taken it
-execution_handed_back = Signal()  # that node gave it back without having started it
+execution_handed_back = Signal()  # that node, or the worker that it was sent to, gave it back without having started it
+execution_dispatched = Signal()  # it is about to be sent to a worker outside the nodes
 execution_started = Signal()  # its function is about to be called
 execution_finished = Signal()  # it has ended, as `status` says; also one that never ran
+
+# Somebody asked for it: `action` is "run", "retry", "cancel" or "backfill", `user` a name or ""; with the `task_name`.
+# A backfill is told once, with its first execution and their `count`.
+execution_requested = Signal()
 
 task_added = Signal()
 task_updated = Signal()  # fields: the names that changed

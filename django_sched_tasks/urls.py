@@ -8,7 +8,13 @@ from django.urls import URLPattern, re_path
 from rest_framework.routers import SimpleRouter
 
 from django_sched_tasks.api.health import HealthViewSet
-from django_sched_tasks.api.lookups import FunctionViewSet, NodeViewSet, StatsViewSet, TriggerViewSet
+from django_sched_tasks.api.lookups import (
+    ExecutorViewSet,
+    FunctionViewSet,
+    NodeViewSet,
+    StatsViewSet,
+    TriggerViewSet,
+)
 from django_sched_tasks.api.views import ExecutionViewSet, TaskViewSet
 
 app_name = "sched_tasks"
@@ -36,6 +42,7 @@ router = Router()
 router.register("tasks", TaskViewSet, basename="task")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("functions", FunctionViewSet, basename="function")
+router.register("executors", ExecutorViewSet, basename="executor")
 router.register("nodes", NodeViewSet, basename="node")
 
 urlpatterns = [

@@ -127,6 +127,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 class ExecutionSerializer(WithArguments):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     node = serializers.UUIDField(source="node_id", allow_null=True)
+    parent = serializers.IntegerField(source="parent_id", allow_null=True)  # type: ignore[assignment]
     status_display = serializers.CharField(source="get_status_display")
     reason_display = serializers.CharField(source="get_reason_display")
 
@@ -153,12 +154,16 @@ class ExecutionSerializer(WithArguments):
             "executor",
             "priority",
             "queued_at",
+            "dispatched_at",
             "started_at",
             "finished_at",
             "duration",
             "cancel_requested_at",
             "cancel_requested_by",
             "node",
+            "worker",
+            "alive_at",
+            "parent",
             "result",
             "error",
             "traceback",
@@ -180,6 +185,7 @@ class NodeSerializer(RowSerializer):
             "pid_started",
             "started_by",
             "queues",
+            "queue_slots",
             "executors",
             "slots",
             "slots_in_use",
@@ -194,6 +200,18 @@ class NodeSerializer(RowSerializer):
             "versions",
         )
         read_only_fields = fields
+
+
+class ExecutorSerializer(serializers.Serializer[Any]):
+    alias = serializers.CharField()
+    backend = serializers.CharField()
+    max_workers = serializers.IntegerField(allow_null=True)
+    supports_async = serializers.BooleanField()
+    supports_timeout = serializers.BooleanField()
+    supports_cancel = serializers.BooleanField()
+    isolates_crashes = serializers.BooleanField()
+    dispatches = serializers.BooleanField()
+    problem = serializers.CharField()
 
 
 class ParameterSerializer(serializers.Serializer[Any]):

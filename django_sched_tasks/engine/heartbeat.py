@@ -90,10 +90,11 @@ class Heartbeat:
         )
         if not alive:
             self._node.begin_anew(now)
-        changed = recovery.recover(self._node, now, by_timeout=self._may_judge(), session=self._session)
+        may_judge = self._may_judge()
+        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()
-            changed = recovery.sweep(self._node, now) or changed
+            changed = recovery.sweep(self._node, now, by_timeout=may_judge) or changed
         if changed:
             self._on_change()
 

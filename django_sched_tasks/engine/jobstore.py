@@ -24,9 +24,10 @@ from django_sched_tasks import conf, database, planning
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
-from django_sched_tasks.engine.recorder import Accepted, Recorder
+from django_sched_tasks.engine.recorder import Recorder
 from django_sched_tasks.engine.schema import SchemaGuard
 from django_sched_tasks.engine.wakeup import Peek, peek
+from django_sched_tasks.recording import Accepted
 
 logger = logging.getLogger(__name__)
 
@@ -153,12 +154,14 @@ class DatabaseJobStore(BaseJobStore):
         jobs: list[Job] = []
         left_some = False
         if seen.run_at is not None and seen.run_at <= due:
+            queues = self._recorder.queue_room()
             for alias in self._aliases:
-                room = self._recorder.capacity(alias)
-                taken = self._claims.take(alias, room, due) if room else []
-                left_some = left_some or len(taken) == room
+                free = self._recorder.capacity(alias)
+                taken = self._claims.take(alias, free, due, self._recorder.room(alias, queues)) if free else []
+                left_some = left_some or len(taken) == free
                 self._handed_out.update((accepted[0].id, accepted) for accepted in taken)
                 jobs += [ClaimedJob(accepted, now) for accepted in taken]
+            left_some = left_some or any(free <= 0 for free in queues.values())
         self._recorder.left_some = left_some
         return jobs
 

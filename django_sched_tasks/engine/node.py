@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -24,13 +24,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Node:
-    """Who we are. ``id`` changes when others have declared us dead: what the old one claimed is no longer ours."""
+    """Who we are. ``id`` changes when others have declared us dead: what the old one claimed is no longer ours.
+
+    ``queue_slots`` says of queues that may not take all slots how many they may.
+    """
 
     started_by: str
     queues: Collection[str] | None
     executors: Collection[str]
     slots: int
     using: str
+    queue_slots: Mapping[str, int] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
 
     def register(self, now: datetime) -> None:
@@ -44,6 +48,7 @@ class Node:
             pid_started=process.started(pid),
             started_by=self.started_by[:64],
             queues=None if self.queues is None else list(self.queues),
+            queue_slots=dict(self.queue_slots) or None,
             executors=list(self.executors),
             slots=self.slots,
             started_at=now,

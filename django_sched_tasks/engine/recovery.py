@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from django_sched_tasks import admission, conf, database, operations, signals
 from django_sched_tasks.engine import process
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.session import SessionLock
+from django_sched_tasks.executors.dispatching import DISPATCH_TIMEOUT
 from django_sched_tasks.models import (
     ExecutionStatus,
     NodeState,
@@ -46,12 +47,14 @@ def recover(node: Node, now: datetime, *, by_timeout: bool = True, session: Sess
     return changed
 
 
-def sweep(node: Node, now: datetime) -> bool:
+def sweep(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
     """Mend what no single event mends: a follow-up that a crash cut off, an executor that no node has any more, what a
-    node took between its burial and its noticing.
+    node took between its burial and its noticing, what workers outside the nodes never started or ended.
     """
     changed = _fail_without_executor(node, now)
     changed = _finish_burials(node, now) or changed
+    if by_timeout:
+        changed = _lose_elsewhere(node, now) or changed
     return bool(admission.admit_all(using=node.using)) or changed
 
 
@@ -120,12 +123,51 @@ def _runs_of(dead: SchedulerNode, using: str) -> QuerySet[TaskExecution]:
     return TaskExecution.objects.using(using).open().filter(node_id=dead.pk, status__in=STARTED_STATUSES)
 
 
-def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reason: Reason) -> list[TaskExecution]:
-    """Tell started runs as lost and queue those that are to run again, in the caller's transaction."""
+def _lose_elsewhere(node: Node, now: datetime) -> bool:
+    """Runs outside the nodes: no worker has started them in time, or theirs gives no sign of life."""
+    rows = TaskExecution.objects.using(node.using).open().filter(node__isnull=True)
+    silent_since = now - timedelta(seconds=conf.node_timeout())
+    lost: list[TaskExecution] = []
+    for run in rows.filter(status=ExecutionStatus.RUNNING, alive_at__lt=silent_since).order_by("pk"):
+        error = f"Its worker {run.worker} has given no sign of life for {conf.node_timeout():.0f} s."
+        lost += _lose_one(run, now, node.using, error)
+    for run in rows.filter(status=ExecutionStatus.DISPATCHED).order_by("pk").iterator():
+        patience = _dispatch_timeout(run)
+        if run.dispatched_at is not None and now - run.dispatched_at > timedelta(seconds=patience):
+            error = f"No worker has started it within {patience:.0f} s: its message is lost, or nobody takes it."
+            lost += _lose_one(run, now, node.using, error)
+    after_losing(lost, now)
+    return bool(lost)
+
+
+def _dispatch_timeout(run: TaskExecution) -> float:
+    """Seconds: as its own options say, else those of its executor."""
+    given = run.executor_options.get("dispatch_timeout")
+    if not isinstance(given, int | float):
+        given = conf.executors().get(run.executor, {}).get("OPTIONS", {}).get("dispatch_timeout", DISPATCH_TIMEOUT)
+    return float(given)
+
+
+def _lose_one(run: TaskExecution, now: datetime, using: str, error: str) -> list[TaskExecution]:
+    def work() -> list[TaskExecution]:
+        with transaction.atomic(using=using):
+            still = TaskExecution.objects.using(using).filter(pk=run.pk, status=run.status, alive_at=run.alive_at)
+            return lose_runs(still, now, using, reason=Reason.NONE, error=error)
+
+    logger.warning("Execution %s of %s is lost: %s", run.pk, run.task_name, error)
+    return database.retrying(work, using=using)
+
+
+def lose_runs(
+    runs: Iterable[TaskExecution], now: datetime, using: str, *, reason: Reason, error: str = ""
+) -> list[TaskExecution]:
+    """Tell started runs as lost and queue those that are to run again, in the caller's transaction.
+
+    ``error`` says why in words; the reason's own unless given.
+    """
     executions = list(runs)
-    won = set(
-        transitions.lose([run.pk for run in executions], now, using=using, reason=reason, error=str(reason.label))
-    )
+    ids = [run.pk for run in executions]
+    won = set(transitions.lose(ids, now, using=using, reason=reason, error=error or str(reason.label)))
     lost = [execution for execution in executions if execution.pk in won]
     retries = []
     for execution in lost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -34,14 +34,16 @@ class Scheduler:
 
     Args:
         started_by: what hosts it, for people to read, such as ``runscheduler`` or ``gunicorn``.
-        queues: the queues that it serves; None for all.
+        queues: the queues that it serves, as names or as names and slots; None for what ``QUEUES`` says.
     """
 
-    def __init__(self, *, started_by: str, queues: Collection[str] | None = None) -> None:
+    def __init__(self, *, started_by: str, queues: Mapping[str, int | None] | Collection[str] | None = None) -> None:
         self._executors = executors.build()
+        served = conf.queues() if queues is None else conf.as_queues(queues)
         self.node = Node(
             started_by=started_by,
-            queues=conf.queues() if queues is None else queues,
+            queues=None if served is None else list(served),
+            queue_slots={name: slots for name, slots in (served or {}).items() if slots is not None},
             executors=list(self._executors),
             slots=sum(executor.slots for executor in self._executors.values()),
             using=database.alias(),
@@ -110,7 +112,7 @@ class Scheduler:
         if SchedulerTask.objects.using(using).filter(plan_at__lte=until).exists():
             return True
         rows = TaskExecution.objects.using(using).claimable().filter(run_at__lte=until)
-        rows = rows.filter(executor__in=self.node.executors)
+        rows = rows.filter(executor__in=set(self.node.executors) - set(self._recorder.paused()))
         if (rows if self.node.queues is None else rows.filter(queue__in=self.node.queues)).exists():
             return True
         return TaskExecution.objects.using(using).open().filter(node_id=self.node.id).exists()

@@ -26,12 +26,19 @@ class BaseExecutor(ABC):
     """Can it end a run that somebody wants stopped?"""
     isolates_crashes: ClassVar[bool] = False
     """Does the node live on when a function crashes the interpreter?"""
+    dispatches: ClassVar[bool] = False
+    """Does it send executions to workers outside the nodes, instead of running them itself?"""
 
     def __init__(self, alias: str, *, max_workers: int = 10) -> None:
         self.alias = alias
         self.slots = max_workers
         self.on_free: Callable[[], None] = lambda: None
         """The engine's: to be called when a stuck slot is free again."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Does it take nothing for a while?"""
+        return False
 
     @abstractmethod
     def start(self) -> None:

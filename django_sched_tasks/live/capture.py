@@ -93,7 +93,8 @@ def _call_handlers_and_keep(logger: logging.Logger, record: logging.LogRecord) -
         _call_handlers(logger, record)
         return
     record.execution_id, record.task_id, record.job_id = execution.id, execution.task_id, execution.job_id
-    if record.levelno >= run.log_level:
+    # A stream that logs what is written to it, as Celery's workers have, passes on what is kept already.
+    if record.levelno >= run.log_level and not getattr(_passing_on, "active", False):
         run.log(record)
     if not _is_enabled_for(logger, record.levelno):
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ CLAIM_FIELDS = (
     "attempt",
     "args",
     "kwargs",
+    "queue",
     "executor",
     "executor_options",
     "misfire_grace_time",
@@ -50,13 +51,23 @@ CLAIM_FIELDS = (
     "retry_on",
 )
 
-
+_QUEUE, _KIND = CLAIM_FIELDS.index("queue"), CLAIM_FIELDS.index("kind")
 _RANK = Case(When(kind=Kind.BACKFILL, then=BACKFILL_RANK - F("priority")), default=-F("priority"))
+_QUEUED_ANEW: dict[str, Any] = {
+    "status": ExecutionStatus.QUEUED,
+    "node": None,
+    "message_id": "",
+    "dispatched_at": None,
+    "claim_rank": _RANK,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An execution that a node has taken, with all that it needs to run it."""
+    """An execution that a node has taken, with all that it needs to run it.
+
+    ``message_id`` is that of the message that a node sends instead of running it itself; a worker's claim has no node.
+    """
 
     id: int
     task_id: int | None
@@ -70,6 +81,7 @@ class Claim:
     attempt: int
     args: list[Any]
     kwargs: dict[str, Any]
+    queue: str
     executor: str
     executor_options: dict[str, Any]
     misfire_grace_time: int | None
@@ -79,7 +91,8 @@ class Claim:
     concurrency_key: str
     parent_id: int | None
     retry_on: list[str]
-    node_id: uuid.UUID
+    node_id: uuid.UUID | None
+    message_id: str = ""
 
     @property
     def idempotency_key(self) -> str:
@@ -92,6 +105,38 @@ class Claim:
         return (now - self.run_at).total_seconds() > self.misfire_grace_time
 
 
+@dataclass(slots=True)
+class Room:
+    """How many more a node may take of what must not have all of its slots.
+
+    ``queues`` are those with slots of their own; ``backfill`` is None where all may be taken by it.
+    """
+
+    queues: dict[str, int] = field(default_factory=dict)
+    backfill: int | None = None
+
+    def copy(self) -> Room:
+        return Room(dict(self.queues), self.backfill)
+
+    def take(self, queue: str, kind: str) -> bool:
+        """Whether one more fits; then it has taken its place."""
+        is_backfill = kind == Kind.BACKFILL and self.backfill is not None
+        if self.queues.get(queue, 1) <= 0 or (is_backfill and (self.backfill or 0) <= 0):
+            return False
+        if queue in self.queues:
+            self.queues[queue] -= 1
+        if is_backfill and self.backfill is not None:
+            self.backfill -= 1
+        return True
+
+    def narrow(self, rows: Any) -> Any:
+        """Of these rows those of which one more would fit."""
+        full = [queue for queue, free in self.queues.items() if free <= 0]
+        if full:
+            rows = rows.exclude(queue__in=full)
+        return rows.exclude(kind=Kind.BACKFILL) if self.backfill is not None and self.backfill <= 0 else rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended."""
@@ -99,7 +144,7 @@ class Outcome:
     execution_id: int
     task_id: int | None
     job_id: str
-    node_id: uuid.UUID
+    node_id: uuid.UUID | None
     status: str
     concurrency_key: str = ""
     reason: str = Reason.NONE.value
@@ -122,23 +167,38 @@ def claim(
     using: str,
     executor: str,
     queues: Collection[str] | None = None,
+    room: Room | None = None,
     without_funcs: Collection[str] = (),
 ) -> list[Claim]:
-    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank."""
+    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank.
+
+    No more are taken than ``room`` has a place for, which is left as it was.
+    """
     due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
     if queues is not None:
         due = due.filter(queue__in=queues)
     if without_funcs:
         due = due.exclude(func__in=without_funcs)
-    rows = list(
-        due.order_by("claim_rank", "run_at", "id")
-        .select_for_update(skip_locked=True)
-        .values_list(*CLAIM_FIELDS)[:limit]
-    )
+    due = due.order_by("claim_rank", "run_at", "id").select_for_update(skip_locked=True)
+    rows = _within_room(due, limit, Room() if room is None else room.copy())
     _rows(using, (row[0] for row in rows)).update(
         status=ExecutionStatus.CLAIMED, node_id=node_id, claim_rank=None, reason=Reason.NONE
     )
     return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in rows]
+
+
+def _within_room(due: Any, limit: int, room: Room) -> list[tuple[Any, ...]]:
+    """Whenever something is found full, the rest is read anew without it: it may stand before all others in order."""
+    taken: list[tuple[Any, ...]] = []
+    while True:
+        rows = room.narrow(due)
+        if taken:
+            rows = rows.exclude(pk__in=[row[0] for row in taken])
+        read = list(rows.values_list(*CLAIM_FIELDS)[: limit - len(taken)])
+        fitting = [row for row in read if room.take(row[_QUEUE], row[_KIND])]
+        taken += fitting
+        if len(fitting) == len(read) or len(taken) >= limit:
+            return taken
 
 
 def hand_back(
@@ -153,7 +213,7 @@ def hand_back(
     return won
 
 
-def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def start(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → running; only those won may be called.
 
     A row that is running already counts as won: its node asks again after a commit whose answer got lost, and it
@@ -165,16 +225,73 @@ def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str
     return won
 
 
-def miss(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def dispatch(messages: Mapping[int, str], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
+    """claimed → dispatched, before the message is sent; ``messages`` are the ids of the messages by execution.
+
+    The row stays the node's until the message has gone out, so that the death of the node in between sends it anew. As
+    with starts, one that is dispatched already counts as won.
+    """
+    sendable = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(_rows(using, messages).filter(status__in=sendable, node_id=node_id))
+    rows = [(pk, ExecutionStatus.DISPATCHED, messages[pk], now) for pk in won]
+    update_rows(TaskExecution, ("status", "message_id", "dispatched_at"), rows, using=using)
+    return won
+
+
+def hand_over(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """The message is out: what is still dispatched is no longer the node's, whose death does not touch it now."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(node=None)
+    return won
+
+
+def take_back(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """dispatched → queued: the message could not be sent. Should it have gone out all the same, no worker heeds it."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(**_QUEUED_ANEW)
+    return won
+
+
+def begin(execution_id: int, message_id: str, worker: str, now: datetime, *, using: str) -> Claim | None:
+    """dispatched → running, by the worker that got the message; only the first to ask may call the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    row = _locked(rows).values_list(*CLAIM_FIELDS).first()
+    if row is None:
+        return None
+    _rows(using, [execution_id]).update(
+        status=ExecutionStatus.RUNNING, started_at=now, alive_at=now, worker=worker, node=None
+    )
+    return Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=None, message_id=message_id)
+
+
+def refuse(execution_id: int, message_id: str, now: datetime, *, using: str) -> list[int]:
+    """dispatched → queued, by a worker that cannot resolve the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(**_QUEUED_ANEW, handed_back_at=Coalesce(F("handed_back_at"), now))
+    return won
+
+
+def miss(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → missed: too late to start."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
     _rows(using, won).update(status=ExecutionStatus.MISSED, reason=Reason.GRACE, finished_at=now)
     return won
 
 
+def discard(
+    execution_id: int, message_id: str, now: datetime, *, using: str, status: ExecutionStatus, reason: str
+) -> list[int]:
+    """dispatched → cancelled or missed: its message was revoked or has expired before a worker heeded it."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(status=status, reason=reason, finished_at=now)
+    return won
+
+
 def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: str, error: str) -> list[int]:
-    """queued or claimed → failed, without having been called: nobody can run it."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → failed, without having been called: nobody can run it."""
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(_rows(using, ids).filter(status__in=unstarted))
     _rows(using, won).update(
         status=ExecutionStatus.FAILED, reason=reason, error=error, finished_at=now, claim_rank=None
@@ -235,9 +352,10 @@ def _tell(outputs: Mapping[int, str], progress: Mapping[int, Any], using: str) -
 
 
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
-    """claimed → queued for nodes that died: nothing of it has started."""
-    won = _lock(TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.CLAIMED, node_id__in=node_ids))
-    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=_RANK)
+    """claimed, or dispatched and not yet handed over → queued for nodes that died: nothing of it has started."""
+    unstarted = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(TaskExecution.objects.using(using).open().filter(status__in=unstarted, node_id__in=node_ids))
+    _rows(using, won).update(**_QUEUED_ANEW)
     return won
 
 
@@ -252,8 +370,11 @@ def lose(
 
 
 def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: str) -> list[int]:
-    """queued or claimed → cancelled; of ``rows`` those that have not started."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → cancelled; of ``rows`` those that have not started.
+
+    A message that is out already finds its execution ended, and no worker heeds it.
+    """
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
     return won

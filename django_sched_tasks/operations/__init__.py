@@ -23,8 +23,10 @@ from django_sched_tasks.operations.declared import (
     sync_declared,
 )
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
+from django_sched_tasks.operations.executors import ExecutorInfo, executors
 from django_sched_tasks.operations.history import prune
 from django_sched_tasks.operations.monitoring import Health, health
+from django_sched_tasks.operations.queues import unserved_queues
 from django_sched_tasks.operations.tasks import (
     PauseResult,
     add_task,
@@ -40,6 +42,7 @@ __all__ = [
     "MOST_BACKFILLED",
     "BackfillResult",
     "Drift",
+    "ExecutorInfo",
     "Health",
     "PauseResult",
     "Reprocess",
@@ -51,6 +54,7 @@ __all__ = [
     "cancel_execution",
     "derived_job_id",
     "drift",
+    "executors",
     "health",
     "next_attempt",
     "pause_after_failures",
@@ -62,5 +66,6 @@ __all__ = [
     "retry_execution",
     "run_task",
     "sync_declared",
+    "unserved_queues",
     "update_task",
 ]

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from django_sched_tasks import conf, database
 from django_sched_tasks.models import ExecutionStatus, NodeState, SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.operations.queues import unserved_by
 
 LATE_AFTER = timedelta(seconds=30)  # beside the poll interval, for planning
 WAITING_AFTER = timedelta(seconds=60)
@@ -53,7 +54,10 @@ def _look(now: datetime, using: str) -> Health:
     broken, idle = _broken(nodes, now), _standing_aside(nodes)
     works = len(nodes) > len(broken) + len(idle)
     return Health(
-        problems=[*_of_all(nodes), *broken, *([] if works else idle), *_of_planning(now, using)],
+        problems=[
+            *(*_of_all(nodes), *broken, *([] if works else idle)),
+            *(*_of_planning(now, using), *_of_unserved_queues(nodes, using)),
+        ],
         warnings=[*(idle if works else []), *_of_queue(oldest), *_of_tasks(using)],
         nodes=len(nodes),
         oldest_waiting=None if oldest is None else round(oldest.total_seconds(), 3),
@@ -103,6 +107,12 @@ def _of_planning(now: datetime, using: str) -> list[str]:
         return []
     values = {"name": first[0], "seconds": (now - first[1]).total_seconds()}
     return [_("Task '%(name)s' has been due for %(seconds)d s, and nobody has planned it.") % values]
+
+
+def _of_unserved_queues(nodes: Sequence[SchedulerNode], using: str) -> list[str]:
+    queued = TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.QUEUED)
+    text = _("Queue '%(queue)s' is served by no live node; executions that wait in it: %(count)d.")
+    return [text % {"queue": queue, "count": queued.filter(queue=queue).count()} for queue in unserved_by(nodes, using)]
 
 
 def _oldest_waiting(now: datetime, using: str) -> timedelta | None:

@@ -125,3 +125,20 @@ def test_it_asks_as_often_whatever_there_is(node, make, at, django_assert_num_qu
         ManualScheduler(now=at(0))
     with django_assert_num_queries(4):
         operations.health(at(0) + timedelta(seconds=1))
+
+
+def test_a_queue_that_no_live_node_serves(at, make):
+    ManualScheduler(now=at(0), queues=["default", "mail"])
+    make(queue="mail")
+    etl = make(queue="etl")
+    operations.run_task(etl.pk, now=at(0))
+    (problem,) = look(at).problems
+    assert problem == "Queue 'etl' is served by no live node; executions that wait in it: 1."
+    assert operations.unserved_queues(at(0)) == ["etl"]
+    ManualScheduler(now=at(0), queues=["etl"])
+    assert look(at).is_healthy
+
+
+def test_a_node_for_all_queues_serves_every_one(node, at, make):
+    make(queue="etl")
+    assert operations.unserved_queues(at(0)) == []

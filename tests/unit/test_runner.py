@@ -44,6 +44,7 @@ def claim(func, *args, **kwargs):
         timeout=None,
         transactional=False,
         handed_back_at=None,
+        queue="default",
         concurrency_key="key",
         parent_id=None,
         retry_on=[],

@@ -1,19 +1,18 @@
-"""One transaction of the recorder: what has ended, what starts, and what follows from both."""
+"""One transaction about runs: what has ended, what starts, and what follows from both."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from django_sched_tasks import operations
-from django_sched_tasks.engine import group
-from django_sched_tasks.engine.group import Group
+from django_sched_tasks import operations, recording
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 from django_sched_tasks.models.transitions import Outcome
+from django_sched_tasks.recording import Group
 
 
 def write(ended, starts, now):
-    return group.write(Group(ended, starts), now, "default")
+    return recording.write(Group(ended, starts), now, "default")
 
 
 def outcome(claim, now, status="succeeded", **changes):
@@ -149,7 +148,7 @@ def test_only_named_exceptions_are_tried_again(make, node, at, rows):
 
 
 def test_chance_adds_a_share_to_a_delay(running, at, monkeypatch):
-    monkeypatch.setattr(group.random, "random", lambda: 0.5)
+    monkeypatch.setattr(recording.random, "random", lambda: 0.5)
     claim = running(max_retries=2, retry_delay=10, retry_jitter=0.4)
     write([outcome(claim, at(61), "failed")], [], at(61))
     retry = TaskExecution.objects.get(attempt=2)
