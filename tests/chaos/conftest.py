@@ -1,0 +1,102 @@
+"""Sites whose tasks leave witnesses; every test of this room is marked ``chaos``."""
+
+import pytest
+
+from tests.chaos.verifier import Books, verify
+from tests.support.databases import KINDS
+from tests.support.fixtures import (  # noqa: F401 - fixtures and a hook, offered to the tests beside this file
+    database,
+    empty_database,
+    pytest_runtest_makereport,
+)
+from tests.support.proxy import Proxy
+from tests.support.site import Site
+
+APPS = ["tests.support.chaos"]
+# Nodes that are quick to judge, and that run little at a time, so that faults meet waiting work.
+QUICK = """
+SCHED_TASKS = {
+    "HEARTBEAT_INTERVAL": 0.5,
+    "NODE_TIMEOUT": 3,
+    "EXECUTORS": {
+        "default": {"BACKEND": "django_sched_tasks.executors.ThreadExecutor", "OPTIONS": {"max_workers": 2}},
+    },
+}
+"""
+WAL = """
+from django.db.backends.signals import connection_created
+
+
+def _wal(connection, **kwargs):
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+
+
+connection_created.connect(_wal, weak=False)
+"""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "chaos" in item.path.parts:
+            item.add_marker(pytest.mark.chaos)
+
+
+@pytest.fixture(scope="session")
+def migrated_databases(tmp_path_factory):
+    """Makes the migrated database of a vendor, on its first use; all are dropped in the end."""
+    made = {}
+
+    def give(vendor):
+        if vendor not in made:
+            made[vendor] = database = KINDS[vendor](tmp_path_factory.mktemp("databases"))
+            database.create()
+            Site(tmp_path_factory.mktemp("migrating"), database, apps=APPS).migrate()
+            database.is_migrated = True
+        return made[vendor]
+
+    yield give
+    for database in made.values():
+        database.drop()
+
+
+@pytest.fixture
+def make_site(request, tmp_path):
+    """Makes sites with the tasks of the suite, and ends all of their processes."""
+    request.node.sites = sites = []
+
+    def make(database, *, settings=QUICK):
+        sites.append(site := Site(tmp_path / f"site{len(sites)}", database, settings=settings, apps=APPS))
+        if database.is_migrated:
+            site.wipe()
+            site.sql("DELETE FROM chaos_effect")
+        return site
+
+    yield make
+    for site in sites:
+        site.close()
+
+
+@pytest.fixture
+def site(database, make_site):
+    """Its nodes run two things at a time, and give each other up after three seconds."""
+    return make_site(database)
+
+
+@pytest.fixture
+def proxy(database):
+    proxy = Proxy(database.address)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def audit():
+    """Everything that the independent accountant finds in a site's tables; it must be in order."""
+
+    def audit(site, **options):
+        verdict = verify(Books.read(site.database.settings), **options)
+        assert verdict.violations == [], verdict
+        return verdict
+
+    return audit
