@@ -1,12 +1,16 @@
 # What a newcomer needs: Python 3.11 or later, and make.
 PYTHON ?= python3
 PORT ?= 8000
+# What `make soak` runs, and for how long: FORM is soak or storm, DATABASE sqlite, postgresql or mariadb.
+FORM ?= soak
+DATABASE ?= sqlite
+MINUTES ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +34,9 @@ lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
 docs: $(VENV)/.installed-dev ## Build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
 
+soak: $(VENV)/.installed-soak-$(DATABASE) ## Kill and stop nodes for $MINUTES (30) on $DATABASE (sqlite), and log it
+	$(BIN)/python -m tests.chaos.soak --form $(FORM) --minutes $(MINUTES) --database $(DATABASE)
+
 clean: ## Remove all that these commands made, the demo's database too
 	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .coverage .coverage.* htmlcov .hypothesis
@@ -39,7 +46,10 @@ clean: ## Remove all that these commands made, the demo's database too
 $(VENV)/.installed: EXTRAS =
 $(VENV)/.installed-test: EXTRAS = [test]
 $(VENV)/.installed-dev: EXTRAS = [dev]
-$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev: pyproject.toml
+$(VENV)/.installed-soak-sqlite: EXTRAS = [test]
+$(VENV)/.installed-soak-postgresql: EXTRAS = [test,postgres]
+$(VENV)/.installed-soak-mariadb: EXTRAS = [test,mysql]
+$(addprefix $(VENV)/.installed,$(empty) -test -dev -soak-sqlite -soak-postgresql -soak-mariadb): pyproject.toml
 	@echo "Installing into $(VENV), which takes a moment ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'

@@ -23,18 +23,6 @@ SCHED_TASKS = {
     },
 }
 """
-WAL = """
-from django.db.backends.signals import connection_created
-
-
-def _wal(connection, **kwargs):
-    if connection.vendor == "sqlite":
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-
-
-connection_created.connect(_wal, weak=False)
-"""
-
 
 def pytest_collection_modifyitems(items):
     for item in items:

@@ -1,6 +1,5 @@
 """The storm (scenario 45 and the acceptance of the issue), judged by the independent verifier."""
 
-from tests.chaos.conftest import WAL
 from tests.chaos.form import FULL
 from tests.chaos.storm import Form, Storm
 
@@ -10,7 +9,7 @@ LONG = Form(tasks=200, seconds=300)
 
 def test_s45_nodes_are_killed_and_stopped_and_every_fire_time_is_told(database, make_site):
     form = LONG if FULL else SHORT
-    storm = Storm(make_site(database, settings=form.settings + WAL), form)
+    storm = Storm(make_site(database, settings=form.settings), form)
     verdict = storm.run()
     print(f"\n{database.vendor}: {verdict.as_json()}, {storm.kills} kills, {storm.stops} stops")
     assert verdict.violations == [], verdict.as_json()
