@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak clean
+.PHONY: help demo test lint docs soak mutations clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Serve the example site on http://127.0.0.1:$PORT (8000), with running tasks
 	@$(MANAGE) migrate --verbosity 0
@@ -37,6 +37,9 @@ docs: $(VENV)/.installed-dev ## Build the documentation into docs/_build/html
 soak: $(VENV)/.installed-soak-$(DATABASE) ## Kill and stop nodes for $MINUTES (30) on $DATABASE (sqlite), and log it
 	$(BIN)/python -m tests.chaos.soak --form $(FORM) --minutes $(MINUTES) --database $(DATABASE)
 
+mutations: $(VENV)/.installed-chaos ## Take guards out of the engine, one at a time, see tests fail, and log it
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_mutations.py
+
 clean: ## Remove all that these commands made, the demo's database too
 	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .coverage .coverage.* htmlcov .hypothesis
@@ -49,7 +52,8 @@ $(VENV)/.installed-dev: EXTRAS = [dev]
 $(VENV)/.installed-soak-sqlite: EXTRAS = [test]
 $(VENV)/.installed-soak-postgresql: EXTRAS = [test,postgres]
 $(VENV)/.installed-soak-mariadb: EXTRAS = [test,mysql]
-$(addprefix $(VENV)/.installed,$(empty) -test -dev -soak-sqlite -soak-postgresql -soak-mariadb): pyproject.toml
+$(VENV)/.installed-chaos: EXTRAS = [test,postgres,mysql]
+$(addprefix $(VENV)/.installed,$(empty) -test -dev -soak-sqlite -soak-postgresql -soak-mariadb -chaos): pyproject.toml
 	@echo "Installing into $(VENV), which takes a moment ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'

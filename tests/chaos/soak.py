@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tests.settings  # noqa: F401 - puts the example project on the path
+from tests.chaos.log import PAGES, put
 from tests.chaos.storm import Form, Storm
 from tests.chaos.verifier import connect
 from tests.support.databases import KINDS
-from tests.support.site import REPOSITORY, Site
+from tests.support.site import Site
 
-LOG = REPOSITORY / "docs" / "explanation" / "soak-log.md"
+LOG = PAGES / "soak-log.md"
 APPS = ["tests.support.chaos"]
 
 STORM = "storm"  # as the acceptance has it: 200 tasks, a kill every 3 seconds, the third node stopped again and again
@@ -43,8 +44,8 @@ def main(arguments=None):
     options = _options(arguments)
     failed = False
     for vendor in options.database:
-        verdict, row = _blow(vendor, options)
-        _write(options.log, row)
+        verdict, cells = _blow(vendor, options)
+        row = put(options.log, HEAD, cells)
         print(row, *verdict.violations[:20], sep="\n")
         failed = failed or bool(verdict.violations)
     return int(failed)
@@ -78,7 +79,7 @@ def _blow(vendor, options):
         finally:
             site.close()
             database.drop()
-    return verdict, _row(options, vendor, verdict, storm, f"{began:%Y-%m-%d}, {_machine()}, {server}")
+    return verdict, _cells(options, vendor, verdict, storm, f"{began:%Y-%m-%d}, {_machine()}, {server}")
 
 
 def _server(database):
@@ -100,9 +101,9 @@ def _machine():
     )
 
 
-def _row(options, vendor, verdict, storm, where):
+def _cells(options, vendor, verdict, storm, where):
     statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(verdict.statuses.items()))
-    cells = [
+    return [
         options.form,
         vendor,
         f"{options.minutes:g} min",
@@ -115,19 +116,6 @@ def _row(options, vendor, verdict, storm, where):
         len(verdict.violations) or "none",
         where,
     ]
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _write(log, row):
-    """Put the row into the log, in place of an earlier one of the same form and database."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    kept = {_key(line): line for line in lines if line.startswith((f"| {STORM} ", f"| {SOAK} "))}
-    kept[_key(row)] = row
-    log.write_text(HEAD + "\n".join(kept[key] for key in sorted(kept)) + "\n")
-
-
-def _key(row):
-    return tuple(cell.strip() for cell in row.split("|")[1:3])
 
 
 if __name__ == "__main__":

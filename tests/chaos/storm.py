@@ -12,7 +12,7 @@ from tests.support.stopping import stop_between_transactions
 from tests.support.waiting import until
 
 EFFECT = "tests.support.chaos.tasks:effect"
-WAL = (HERE / "chaos" / "wal.py").read_text()
+BUSY = (HERE / "chaos" / "busy.py").read_text()
 STARTING = 30  # seconds that the nodes get to be there, on a busy machine
 
 
@@ -35,7 +35,7 @@ class Form:
 
     @property
     def settings(self):
-        return f"SCHED_TASKS = {{'HEARTBEAT_INTERVAL': 1, 'NODE_TIMEOUT': {self.lease}}}\n{WAL}"
+        return f"SCHED_TASKS = {{'HEARTBEAT_INTERVAL': 1, 'NODE_TIMEOUT': {self.lease}}}\n{BUSY}"
 
 
 @dataclass

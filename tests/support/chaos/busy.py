@@ -1,5 +1,7 @@
-# Appended to the settings of a site: SQLite as a site with many writers sets it up.
+# Appended to the settings of a site that runs much: connections are kept between runs, and SQLite takes many writers.
 from django.db.backends.signals import connection_created
+
+DATABASES["default"]["CONN_MAX_AGE"] = 60  # noqa: F821 - of the settings that this is appended to
 
 
 def _wal(connection, **kwargs):
