@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.verifier import Books, verify
+from tests.chaos.verifier import Books, connect, verify
 from tests.support.databases import KINDS
 from tests.support.fixtures import (  # noqa: F401 - fixtures and a hook, offered to the tests beside this file
     database,
@@ -30,6 +30,28 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.chaos)
 
 
+class ChaosSite(Site):
+    """A site, read by the driver alone; its nodes may reach the database through a proxy."""
+
+    def read(self, query):
+        """The rows of a query, as dicts."""
+        with connect(self.database.settings) as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def calls(self):
+        return self.read("SELECT * FROM chaos_effect")
+
+    def runscheduler_behind(self, proxy, **env):
+        through = f"DATABASES['default'] |= {{'HOST': '127.0.0.1', 'PORT': '{proxy.port}'}}\n"
+        self.write("company/behind.py", f"from .settings import *\n{through}")
+        node = self.start_python("manage.py", "runscheduler", DJANGO_SETTINGS_MODULE="company.behind", **env)
+        self.wait_for_node(node.pid)
+        return node
+
+
 @pytest.fixture(scope="session")
 def migrated_databases(tmp_path_factory):
     """Makes the migrated database of a vendor, on its first use; all are dropped in the end."""
@@ -54,7 +76,7 @@ def make_site(request, tmp_path):
     request.node.sites = sites = []
 
     def make(database, *, settings=QUICK):
-        sites.append(site := Site(tmp_path / f"site{len(sites)}", database, settings=settings, apps=APPS))
+        sites.append(site := ChaosSite(tmp_path / f"site{len(sites)}", database, settings=settings, apps=APPS))
         if database.is_migrated:
             site.wipe()
             site.sql("DELETE FROM chaos_effect")

@@ -1,5 +1,23 @@
 """How long the suite takes: short, as CI runs it, or with CHAOS=full in the environment as the acceptance asks for."""
 
+import itertools
 import os
 
+import pytest
+
+from tests.support.databases import vendors
+
 FULL = os.environ.get("CHAOS", "") == "full"
+
+_turns = itertools.cycle(range(6))  # of the short form, so that no database has all the work
+
+
+def each(*faults):
+    """Each fault on every database in the full form, on one of them in turn in the short one."""
+    chosen = vendors()
+    pairs = [
+        (vendor, fault)
+        for fault in faults
+        for vendor in (chosen if FULL else [chosen[next(_turns) % len(chosen)]])
+    ]
+    return pytest.mark.parametrize(("database", "fault"), pairs, indirect=["database"])

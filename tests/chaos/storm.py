@@ -35,7 +35,7 @@ class Form:
 
     @property
     def settings(self):
-        return f"SCHED_TASKS = {{'HEARTBEAT_INTERVAL': 1, 'NODE_TIMEOUT': {self.lease}}}\n{BUSY}"
+        return f"SCHED_TASKS = {{'HEARTBEAT_INTERVAL': 0.5, 'NODE_TIMEOUT': {self.lease}}}\n{BUSY}"
 
 
 @dataclass
@@ -47,7 +47,8 @@ class Storm:
     seed: int = 0
     kills: int = 0
     stops: int = 0
-    suspects: set = field(default_factory=set)  # pids of the killed and the stopped: only these may be told as dead
+    killed: set = field(default_factory=set)  # pids; only these and the stopped may be told as dead
+    stopped: set = field(default_factory=set)
 
     def run(self):
         self._chance = random.Random(self.seed)
@@ -61,7 +62,8 @@ class Storm:
         self._settle()
         return verify(
             Books.read(self.site.database.settings),
-            dead_may_be=self.suspects,
+            dead_may_be=self.killed | self.stopped,
+            stopped=self.stopped,
             silence=self.form.lease + self.form.slack,
             since=self.since,
             until=self.until,
@@ -132,7 +134,7 @@ class Storm:
 
     def _kill(self, number):
         node = self._nodes[number]
-        self.suspects.add(node.pid)
+        self.killed.add(node.pid)
         node.signal(signal.SIGKILL)
         node.wait()
         self._nodes[number] = self.site.runscheduler(wait=False)
@@ -140,7 +142,7 @@ class Storm:
 
     def _stop(self, number, seconds=None):
         node = self._nodes[number]
-        self.suspects.add(node.pid)
+        self.stopped.add(node.pid)
         stop_between_transactions(self.site, node)
         self._stopped[number] = time.monotonic() + (seconds or self.form.stop_for)
         self.stops += 1

@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from tests.chaos.form import FULL
-from tests.support.databases import vendors
+from tests.chaos.form import each
 from tests.support.site import pass_time
 from tests.support.waiting import until
 
@@ -14,21 +13,9 @@ SECONDLY = {"func": EFFECT, "trigger": "interval", "trigger_args": {"seconds": 1
 RETRIED = [(2, "succeeded")]
 
 
-
-def each(*faults):
-    """Each fault on every database in the full form, on one of them in turn in the short one."""
-    chosen = vendors()
-    pairs = [
-        (vendor, fault)
-        for number, fault in enumerate(faults)
-        for vendor in (chosen if FULL else [chosen[number % len(chosen)]])
-    ]
-    return pytest.mark.parametrize(("database", "fault"), pairs, indirect=["database"])
-
-
 @pytest.fixture
 def die_at(site):
-    """Two nodes, of which one dies at a point; what it leaves is cleared up by one that comes later."""
+    """A node that dies at a point; what it leaves is cleared up by one that comes later."""
 
     def die_at(fault, **task):
         task = site.add(**{"name": "every", **SECONDLY, **task})

@@ -112,12 +112,14 @@ class Verdict:
         return asdict(self) | {"share": round(self.share, 4), "violations": shown, "broken": len(self.violations)}
 
 
-def verify(books, *, dead_may_be=(), silence=None, since=None, until=None, settled=True):
+def verify(books, *, dead_may_be=(), stopped=(), silence=None, since=None, until=None, settled=True):
     """Check every promise that the tables can show.
 
     Args:
         books: what :meth:`Books.read` answered.
         dead_may_be: the pids of processes that were killed or stopped; no other may have been declared dead.
+        stopped: those of them that were stopped and resumed: what a function had begun there it ends late, when its row
+            may have been told as lost.
         silence: how many seconds a task may go without a run between ``since`` and ``until``; None: any number.
         settled: whether everything has ended, so that nothing may be open.
     """
@@ -126,7 +128,7 @@ def verify(books, *, dead_may_be=(), silence=None, since=None, until=None, settl
     verdict.nodes = dict(Counter(node["state"] for node in books.nodes))
     verdict.effects = len(books.effects)
     _check_once(books, verdict)
-    _check_effects(books, verdict)
+    _check_effects(books, verdict, stopped)
     _check_accounts(books, verdict)
     _check_nodes(books, verdict, dead_may_be)
     if settled:
@@ -147,7 +149,7 @@ def _check_once(books, verdict):
         verdict.check(times == 1, f"{times} executions of {key}")
 
 
-def _check_effects(books, verdict):
+def _check_effects(books, verdict, stopped):
     executions = {row["id"]: row for row in books.executions}
     calls = Counter(effect["execution"] for effect in books.effects)
     for execution, times in calls.items():
@@ -159,7 +161,8 @@ def _check_effects(books, verdict):
             continue
         verdict.check(row["started_at"], f"execution {row['id']} was called and never marked as started")
         verdict.check(row["status"] in CALLED, f"execution {row['id']} was called and is {row['status']}")
-        verdict.check(effect["seen"] == "running", f"execution {row['id']} was {effect['seen']} when it was called")
+        seen = {"running", "lost"} if effect["pid"] in stopped else {"running"}
+        verdict.check(effect["seen"] in seen, f"execution {row['id']} was {effect['seen']} when it was called")
         verdict.check(effect["node"] == row["node_id"], f"execution {row['id']} was called for another node")
     for row in books.executions:
         if row["status"] == "succeeded":

@@ -1,5 +1,6 @@
 """What the chaos suite runs."""
 
+import ctypes
 import os
 import time
 
@@ -36,3 +37,9 @@ def effect(seconds=0.0):
 def first_attempt_hangs():
     """The first attempt takes longer than any test; the others end at once."""
     effect(60.0 if current_execution().attempt == 1 else 0.0)
+
+
+def keeps_the_interpreter(seconds):
+    """C code that runs for so long without letting any other thread of the process go on."""
+    effect()
+    ctypes.PyDLL(None).sleep(seconds)
