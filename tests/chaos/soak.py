@@ -75,11 +75,16 @@ def _blow(vendor, options):
             site.migrate()
             storm = Storm(site, form, seed=seed)
             verdict = storm.run()
-            server = _server(database)
+            place = where(database)
         finally:
             site.close()
             database.drop()
-    return verdict, _cells(options, vendor, verdict, storm, f"{began:%Y-%m-%d}, {_machine()}, {server}")
+    return verdict, _cells(options, vendor, verdict, storm, place)
+
+
+def where(database):
+    """The day, the machine and the server, in words."""
+    return f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, {_server(database)}"
 
 
 def _server(database):
@@ -101,7 +106,7 @@ def _machine():
     )
 
 
-def _cells(options, vendor, verdict, storm, where):
+def _cells(options, vendor, verdict, storm, place):
     statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(verdict.statuses.items()))
     return [
         options.form,
@@ -114,7 +119,7 @@ def _cells(options, vendor, verdict, storm, where):
         f"{storm.kills}, {storm.stops}",
         f"{verdict.longest_silence:.1f} s",
         len(verdict.violations) or "none",
-        where,
+        place,
     ]
 
 
