@@ -57,6 +57,7 @@ class Recorder:
         self._running: dict[int, Claim] = {}
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
+        self._writing = False  # a group is on its way into the database
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="sched-tasks-recorder", daemon=True)
 
@@ -109,8 +110,9 @@ class Recorder:
             return list(self._running.values())
 
     def is_idle(self) -> bool:
+        """Nothing runs, and all that has ended is written, with what followed from it."""
         with self._lock:
-            return not self._running and not self._ended
+            return not self._running and not self._ended and not self._writing
 
     def stop(self, timeout: float) -> None:
         self._stop = True
@@ -130,6 +132,7 @@ class Recorder:
                 pending = self._gather()
             if pending is not None:
                 pending = self._commit(pending)
+                self._writing = pending is not None
         connections.close_all()
 
     def _gather(self) -> group.Group | None:
@@ -145,6 +148,7 @@ class Recorder:
                     free -= 1
             self._busy.update(claim.executor for claim, _ in starts)
             self._running.update((claim.id, claim) for claim, _ in starts)
+            self._writing = bool(ended or starts)
         return group.Group(ended, starts) if ended or starts else None
 
     def _commit(self, pending: group.Group) -> group.Group | None:
