@@ -74,6 +74,21 @@ def test_s05_killed_after_the_end_is_committed(die_at, site, audit, fault):
     assert set(audit(site, dead_may_be=[first.pid]).statuses) == {"succeeded"}
 
 
+@each("finish.follow")
+def test_s05_killed_before_those_that_waited_are_let_in(die_at, site, audit, fault):
+    _task, first = die_at(fault, coalesce=False, overlap="queue", kwargs={"seconds": 1.5})
+    assert set(audit(site, dead_may_be=[first.pid]).statuses) == {"succeeded"}
+
+
+@each("finish.follow")
+def test_once_waits_for_those_that_a_run_lets_in(site, audit, fault):
+    task = site.add(name="one by one", func=EFFECT, trigger="cron", trigger_args={"month": 1, "day": 1})
+    for _ in range(3):
+        site.run(task)
+    site.manage("runscheduler", "--once", SCHED_FAULT=f"{fault}:sleep:1,{fault}:sleep:2", SCHED_FAULT_SECONDS="1")
+    assert audit(site).statuses == {"succeeded": 3}
+
+
 def test_s06_all_nodes_are_killed_and_come_back_later(site, audit):
     folded = site.add(name="folded", **SECONDLY)
     each = site.add(name="each", coalesce=False, max_instances=None, max_catch_up=3, **SECONDLY)

@@ -4,7 +4,7 @@ import contextlib
 import re
 import resource
 import sqlite3
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
@@ -16,7 +16,6 @@ from tests.support.site import pass_time
 from tests.support.waiting import until
 
 YEARLY = {"trigger": "cron", "trigger_args": {"month": 1, "day": 1}, "max_instances": None}
-FAKETIME = next(iter(sorted(Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1"))), None)
 
 
 def goes_on(site, runs=3, within=20):
@@ -106,11 +105,11 @@ def test_s14_a_lock_that_is_held_for_longer_than_the_lock_timeout(site, audit):
     every = site.add(name="every", **SECONDLY)
     node = site.runscheduler()
     goes_on(site, 1)
+    insert_run(site, task, run_at=site.now() + timedelta(seconds=2))
     with connect(site.database.settings) as holder:
         holder.cursor().execute(f"SELECT id FROM sys_scheduler_task WHERE id IN ({task}, {every}) FOR UPDATE")
         count = len(site.calls())
-        insert_run(site, task)
-        pass_time(7)  # two more than the lock timeout
+        pass_time(9)  # two more than the lock timeout, from the moment at which it is due
         assert len(site.calls()) <= count + 1  # what had been marked before
         holder.rollback()
     goes_on(site)
@@ -120,13 +119,13 @@ def test_s14_a_lock_that_is_held_for_longer_than_the_lock_timeout(site, audit):
     audit(site)
 
 
-def insert_run(site, task):
-    """A manual request as the operation writes it, which would wait for the lock itself."""
+def insert_run(site, task, run_at):
+    """A manual request that is due later."""
     site.sql(
         "INSERT INTO sys_scheduler_execution (task_id, task_name, job_id, func, kind, fire_at, run_at, request, status,"
-        " claim_rank) SELECT id, name, job_id, func, 'manual', created_at, created_at, 'held', 'queued', 0"
+        " claim_rank) SELECT id, name, job_id, func, 'manual', %s, %s, 'held', 'queued', 0"
         " FROM sys_scheduler_task WHERE id = %s",
-        [task],
+        [run_at, run_at, task],
     )
 
 
@@ -255,22 +254,16 @@ def taken(settings):
             return takers
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="libfaketime (Debian: faketime) is not installed")
 @on("postgresql", "mariadb")
 def test_s18_the_clocks_of_two_hosts_are_an_hour_off(site, audit):
     site.add(name="every", coalesce=False, max_instances=None, **SECONDLY)
-    nodes = {}
-    for shift in ("+0", "+3600", "-3600"):
-        lies = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        nodes[shift] = site.start_python("manage.py", "runscheduler", **(lies if shift != "+0" else {}))
-    offsets = {
-        shift: until(lambda node=node: [row for row in site.live_nodes() if row["pid"] == node.pid], within=30)
-        for shift, node in nodes.items()
-    }
+    shifts = (0, 3600, -3600)
+    nodes = [site.start_python("manage.py", "runscheduler", SCHED_CLOCK_SHIFT=str(shift)) for shift in shifts]
+    until(lambda: len(site.live_nodes()) == len(nodes), within=30, what="all are there")
     goes_on(site, 8)
     offsets = {row["pid"]: row["clock_offset"] for row in site.live_nodes()}
-    assert [round(offsets[node.pid] / 10) * 10 for node in nodes.values()] == [0, 3600, -3600]
-    end(site, *nodes.values())
+    assert [round(offsets[node.pid] / 10) * 10 for node in nodes] == list(shifts)
+    end(site, *nodes)
     verdict = audit(site)
     assert verdict.nodes == {"stopped": 4}
     for row in site.executions():

@@ -2,12 +2,13 @@ from django.apps import AppConfig
 
 
 class ChaosConfig(AppConfig):
-    """Task functions that leave a witness of each call, and faults for the process that asks for them."""
+    """Task functions that leave a witness of each call, and faults and a wrong clock for the process that asks."""
 
     name = "tests.support.chaos"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from . import faults
+        from . import clock, faults
 
+        clock.shift()
         faults.install()

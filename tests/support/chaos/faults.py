@@ -29,6 +29,7 @@ POINTS = (
     "start.commit",  # the function is called next
     "call.end",
     "finish.write",
+    "finish.follow",  # committed; who waited for the slot has not been let in yet
     "finish.commit",
 )
 
@@ -96,6 +97,7 @@ def install():
     _before(runner, "run", lambda *_: faults.reach("start.commit"))
     _after(runner, "run", lambda _outcome: faults.reach("call.end"))
     _after(transitions, "finish", lambda won: won and faults.reach("finish.write"))
+    _before(group, "_follow_up", lambda result, *_: result.ended and faults.reach("finish.follow"))
     _after(group, "write", lambda result: result.ended and faults.reach("finish.commit"))
 
 
