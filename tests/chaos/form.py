@@ -16,8 +16,13 @@ def each(*faults):
     """Each fault on every database in the full form, on one of them in turn in the short one."""
     chosen = vendors()
     pairs = [
-        (vendor, fault)
-        for fault in faults
-        for vendor in (chosen if FULL else [chosen[next(_turns) % len(chosen)]])
+        (vendor, fault) for fault in faults for vendor in (chosen if FULL else [chosen[next(_turns) % len(chosen)]])
     ]
     return pytest.mark.parametrize(("database", "fault"), pairs, indirect=["database"])
+
+
+def some(*wanted):
+    """These databases in the full form, one of them in turn in the short one."""
+    at_hand = [vendor for vendor in wanted if vendor in vendors()]
+    chosen = at_hand if FULL or not at_hand else [at_hand[next(_turns) % len(at_hand)]]
+    return pytest.mark.parametrize("database", chosen, indirect=True)

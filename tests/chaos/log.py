@@ -1,4 +1,4 @@
-"""Pages of docs/explanation that commands write: a head, and a table whose rows replace earlier ones of the same key."""
+"""Pages of docs/explanation that commands write: a head, and a table whose rows replace earlier ones of their key."""
 
 from tests.support.site import REPOSITORY
 

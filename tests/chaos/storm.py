@@ -50,6 +50,11 @@ class Storm:
     killed: set = field(default_factory=set)  # pids; only these and the stopped may be told as dead
     stopped: set = field(default_factory=set)
 
+    @property
+    def limit(self):
+        """How many seconds a task may be silent."""
+        return self.form.lease + self.form.slack
+
     def run(self):
         self._chance = random.Random(self.seed)
         self._add_tasks()
@@ -64,7 +69,7 @@ class Storm:
             Books.read(self.site.database.settings),
             dead_may_be=self.killed | self.stopped,
             stopped=self.stopped,
-            silence=self.form.lease + self.form.slack,
+            silence=self.limit,
             since=self.since,
             until=self.until,
         )

@@ -8,6 +8,8 @@ from tests.chaos.form import each
 from tests.support.site import pass_time
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.chaos
+
 EFFECT = "tests.support.chaos.tasks:effect"
 SECONDLY = {"func": EFFECT, "trigger": "interval", "trigger_args": {"seconds": 1}}
 RETRIED = [(2, "succeeded")]

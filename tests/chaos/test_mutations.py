@@ -11,6 +11,8 @@ from tests.chaos.form import FULL
 from tests.chaos.log import PAGES, put
 from tests.support.databases import vendors
 
+pytestmark = pytest.mark.chaos
+
 # The mutation, the seam whose test must see it, and where it can be seen: SQLite has one writer at a time and the
 # host's clock, so there two of them change nothing.
 EVERYWHERE = ("sqlite", "postgresql", "mariadb")

@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.chaos.form import FULL, each
+from tests.chaos.form import FULL, each, some
 from tests.chaos.test_crash_points import EFFECT, SECONDLY
 from tests.chaos.verifier import connect
+from tests.support.databases import vendors
 from tests.support.fixtures import on
 from tests.support.site import pass_time
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.chaos
 
 YEARLY = {"trigger": "cron", "trigger_args": {"month": 1, "day": 1}, "max_instances": None}
 
@@ -29,12 +32,14 @@ def end(site, *nodes):
     assert site.manage("runscheduler", "--once").returncode == 0
 
 
-@pytest.mark.parametrize("how", ["cut", "terminated"])
-@on("postgresql", "mariadb")
+RESTARTS = [("postgresql", "cut"), ("postgresql", "terminated"), ("mariadb", "cut")]
+
+
+@pytest.mark.parametrize(
+    ("database", "how"), [pair for pair in RESTARTS if pair[0] in vendors()], indirect=["database"]
+)
 def test_s11_the_database_restarts_in_the_middle(site, proxy, audit, how):
     """Idle, inside the planner's transaction, and inside the one that writes the end of a run."""
-    if how == "terminated" and site.database.vendor != "postgresql":
-        pytest.skip("MariaDB ends one connection at a time, which is what the cut does")
     site.add(name="every", **SECONDLY)
     faults = {"SCHED_FAULT": "plan.write:sleep:2,finish.write:sleep:3", "SCHED_FAULT_SECONDS": "0.8"}
     node = site.runscheduler_behind(proxy, **faults)
@@ -69,7 +74,7 @@ def answers(site):
         return None
 
 
-@on("postgresql", "mariadb")
+@some("postgresql", "mariadb")
 def test_s12_the_database_is_away_for_all_and_nobody_is_taken_for_dead(site, proxy, audit):
     site.add(name="every", **SECONDLY)
     run = site.run(site.add(name="run", func=EFFECT, kwargs={"seconds": 5}, **YEARLY))
@@ -98,7 +103,7 @@ def test_s14_a_conflict_at_each_transaction_is_tried_again(site, audit, fault):
     assert "Traceback" not in node.log
 
 
-@on("postgresql", "mariadb")
+@some("postgresql", "mariadb")
 def test_s14_a_lock_that_is_held_for_longer_than_the_lock_timeout(site, audit):
     """The tasks' rows are locked by somebody else: a start cannot be marked, so nothing is called."""
     task = site.add(name="yearly", func=EFFECT, **YEARLY)
@@ -129,7 +134,7 @@ def insert_run(site, task, run_at):
     )
 
 
-@on("postgresql", "mariadb")
+@some("postgresql", "mariadb")
 def test_s14_deadlocks_between_two_nodes_and_a_stranger(site, audit):
     """A stranger updates the tasks in the other order than the nodes, again and again; some transactions must lose."""
     tasks = [site.add(name=f"every {number}", **SECONDLY) for number in range(10)]
@@ -254,7 +259,7 @@ def taken(settings):
             return takers
 
 
-@on("postgresql", "mariadb")
+@some("postgresql", "mariadb")
 def test_s18_the_clocks_of_two_hosts_are_an_hour_off(site, audit):
     site.add(name="every", coalesce=False, max_instances=None, **SECONDLY)
     shifts = (0, 3600, -3600)

@@ -4,12 +4,14 @@ import signal
 
 import pytest
 
-from tests.chaos.form import FULL, each
+from tests.chaos.form import FULL, each, some
 from tests.chaos.test_crash_points import EFFECT, SECONDLY
 from tests.support.fixtures import on
 from tests.support.site import pass_time
 from tests.support.stopping import stop_between_transactions
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.chaos
 
 YEARLY = {"trigger": "cron", "trigger_args": {"month": 1, "day": 1}, "max_instances": None}
 
@@ -74,7 +76,7 @@ def test_s08_a_planner_stopped_inside_its_transaction_gives_its_rows_free(site, 
     audit(site, dead_may_be=[stopped.pid])
 
 
-@on("postgresql", "mariadb")
+@some("postgresql", "mariadb")
 def test_s13_a_node_that_is_cut_off_while_it_runs(site, proxy, audit):
     run = site.run(site.add(name="run", func=EFFECT, kwargs={"seconds": 7}, **YEARLY))
     cut_off = site.runscheduler_behind(proxy)

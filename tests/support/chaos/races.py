@@ -9,6 +9,7 @@ import argparse
 import sys
 import threading
 import time
+import tracemalloc
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Broken(Exception):
     """The promise does not hold; the words say what was seen."""
+
+
+class Undone(Exception):
+    """Takes a transaction back."""
 
 
 def holds(condition, words):
@@ -110,7 +115,7 @@ def planners_version(rounds):
         row = task(name=f"raced {number}")
         have_read, has_written = threading.Barrier(2), threading.Event()
 
-        def write(now, waits):
+        def write(now, waits, have_read=have_read, has_written=has_written):
             planned = decided(now)
             have_read.wait(30)
             if waits:
@@ -167,7 +172,7 @@ def claimers(rounds):
             operations.run_task(pk, now=at(number))
         have_read = threading.Barrier(2)
 
-        def wait_after_reading(execute, sql, params, many, context):
+        def wait_after_reading(execute, sql, params, many, context, *, have_read=have_read):
             answer = execute(sql, params, many, context)
             if sql.startswith("SELECT"):
                 with suppress(threading.BrokenBarrierError):
@@ -240,6 +245,75 @@ def two_planners(rounds):
     wipe()
 
 
+def room(rounds):
+    """A manual run and a fire time that ask for the one slot of a task in the same instant do not both get it."""
+    for number in range(rounds):
+        row = task(name=f"raced {number}", max_instances=1)
+
+        def ask(row=row):
+            operations.run_task(row.pk, now=at(60))
+
+        def plan():
+            planning.plan(at(60), using="default")
+
+        race(ask, plan)
+        planning.plan(at(60), using="default")
+        granted = TaskExecution.objects.claimable().count()
+        told = sorted(TaskExecution.objects.values_list("kind", "status"))
+        holds(granted == 1, f"{granted} executions may be claimed")
+        holds([kind for kind, _ in told] == ["manual", "schedule"], f"the rows are {told}")
+        wipe()
+
+
+def purged_rows(rounds):
+    """A planner that has slept since before a row was written, run and purged does not write it anew."""
+    for number in range(rounds):
+        row = task(name=f"raced {number}")
+        stale = decided(at(60))
+        planning.plan(at(60), using="default")
+        TaskExecution.objects.update(status="succeeded", claim_rank=None, started_at=at(60), finished_at=at(60))
+        deleted = operations.prune(1)
+        answers = race(lambda stale=stale: planning._write(stale, at(60), using="default"))
+        row.refresh_from_db()
+        holds(deleted == 1 and answers == [[]], f"{deleted} rows were purged, the planner wrote {answers}")
+        holds(not TaskExecution.objects.exists(), "the purged row is back")
+        holds((row.fire_count, row.purged_covers) == (1, 1), f"{row.fire_count} due, {row.purged_covers} purged")
+        wipe()
+
+
+def month_of_seconds(rounds):
+    """An interval of a second after 30 days without a node: one pass, under a second, with no memory to speak of."""
+    seconds, day = 30 * 86_400, 86_400
+    forms = {
+        "one run": ({"misfire_grace_time": None}, [("queued", seconds)]),
+        "one missed, one run": ({"misfire_grace_time": day}, [("missed", seconds - day - 1), ("queued", day + 1)]),
+        "each by itself": (
+            {"coalesce": False, "misfire_grace_time": None, "max_catch_up": 100},
+            [("missed", seconds - 100)] + [("queued", 1)] * 100,
+        ),
+    }
+    for name, (policies, expected) in forms.items():
+        row = task(trigger_args={"seconds": 1}, **policies)
+        tracemalloc.start()
+        with suppress(Undone), transaction.atomic():
+            planning.plan(at(seconds), using="default")
+            raise Undone
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        begin, busy = time.perf_counter(), time.process_time()
+        result = planning.plan(at(seconds), using="default")
+        took, busy = time.perf_counter() - begin, time.process_time() - busy
+        row.refresh_from_db()
+        holds(row.fire_count == seconds, f"{row.fire_count} fire times are counted")
+        rows = list(TaskExecution.objects.order_by("fire_at").values_list("status", "covers"))
+        print(f"{name}: {took:.3f} s, {peak / 2**20:.2f} MiB at most, {len(rows)} rows")
+        holds(result.unfinished == [], "one pass was not enough")
+        holds(rows == expected, f"the rows are {rows[:3]}, not {expected[:3]}")
+        # Of its own time: a busy machine may let it wait.
+        holds(busy < 1 and peak < 4 * 2**20, f"it took {busy:.3f} s of the processor and {peak / 2**20:.1f} MiB")
+        wipe()
+
+
 SEAMS = {
     seam.__name__: seam
     for seam in (
@@ -250,6 +324,9 @@ SEAMS = {
         start_mark,
         database_clock,
         two_planners,
+        room,
+        purged_rows,
+        month_of_seconds,
     )
 }
 
