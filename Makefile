@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak mutations clean
+.PHONY: help demo test lint docs soak mutations burst clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ soak: $(VENV)/.installed-soak-$(DATABASE) ## Kill and stop nodes for $MINUTES (3
 
 mutations: $(VENV)/.installed-chaos ## Take guards out of the engine, one at a time, see tests fail, and log it
 	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_mutations.py
+
+burst: $(VENV)/.installed-chaos ## Run 10,000 tasks due in the same second on four nodes, and log how long it takes
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_starts.py -k s10
 
 clean: ## Remove all that these commands made, the demo's database too
 	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -14,14 +14,14 @@ from tests.support.databases import vendors
 from tests.support.fixtures import on
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.chaos
+
 BURST = 10_000 if FULL else 600
 HEAD = """# Log of the burst
 
 How long it takes until so many tasks, all due in the same second, have run: `make burst` starts four nodes with ten
 threads each, and writes this page. Each function writes one row of its own, in a transaction of its own. The time is
 from the instant at which all are due to the end of the last; *start* is how late half of them, 99 of 100, and the last
-
-pytestmark = pytest.mark.chaos
 one started. Each ran once.
 
 | database | tasks | nodes | all had run after | runs a second | start: half, 99 %, last | when and where |
