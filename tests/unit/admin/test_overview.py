@@ -95,13 +95,13 @@ def test_the_next_day(seen, make_task):
 
 def test_the_last_day_hour_by_hour(seen, task, make_execution):
     now = timezone.now()
+    two_days_ago = now - timedelta(days=2)
+    make_execution(task, queued_at=two_days_ago, finished_at=two_days_ago, fire_at=two_days_ago)
     for seconds, status in ((1, "succeeded"), (3, "succeeded"), (9, "failed")):
         begun = now - timedelta(seconds=10)
         times = {"run_at": begun - timedelta(seconds=seconds), "started_at": begun}
         make_execution(task, status=status, duration=float(seconds), **times)
     make_execution(task, status="missed", started_at=None, duration=None)
-    two_days_ago = now - timedelta(days=2)
-    make_execution(task, queued_at=two_days_ago, finished_at=two_days_ago, fire_at=two_days_ago)
 
     hours = seen().hours
 
