@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import mail
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,10 @@ class SchedTasksConfig(AppConfig):
         from django_sched_tasks import autostart, checks  # noqa: F401, PLC0415 - the checks register themselves
 
         post_migrate.connect(sync_after_migrate, sender=self)
+        if apps.is_installed("django.contrib.admin"):
+            from django_sched_tasks.contrib import history  # noqa: PLC0415
+
+            history.connect()
         autostart.on_ready()
 
 

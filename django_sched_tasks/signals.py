@@ -20,6 +20,10 @@ execution_dispatched = Signal()  # it is about to be sent to a worker outside th
 execution_started = Signal()  # its function is about to be called
 execution_finished = Signal()  # it has ended, as `status` says; also one that never ran
 
+# Somebody asked for it: `action` is "run", "retry", "cancel" or "backfill", `user` a name or ""; with the `task_name`.
+# A backfill is told once, with its first execution and their `count`.
+execution_requested = Signal()
+
 task_added = Signal()
 task_updated = Signal()  # fields: the names that changed
 task_paused = Signal()

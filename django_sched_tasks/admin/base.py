@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import django
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
@@ -26,6 +28,7 @@ else:
     AnyModelAdmin = admin.ModelAdmin
 
 MOST_NAMES = 5
+STATIC = "django_sched_tasks"  # the folder of our scripts and styles
 
 
 class Links:
@@ -36,17 +39,21 @@ class Links:
         self._request = request
         self._may_view: dict[type[Model], bool] = {}
 
-    def _allowed(self, model: type[Model]) -> bool:
+    def may_view(self, model: type[Model]) -> bool:
         if model not in self._may_view:
             page = self._site.get_model_admin(model) if self._site.is_registered(model) else None
             self._may_view[model] = page is not None and page.has_view_permission(self._request)
         return self._may_view[model]
 
     def to(self, model: type[Model], pk: Any) -> str | None:
-        return self._reverse(model, "change", pk) if pk is not None and self._allowed(model) else None
+        return self._reverse(model, "change", pk) if pk is not None and self.may_view(model) else None
+
+    def to_page(self, model: type[Model], page: str, *args: Any) -> str | None:
+        """The address of another page of a model's, such as a task's week."""
+        return self._reverse(model, page, *args) if self.may_view(model) else None
 
     def to_list(self, model: type[Model]) -> str | None:
-        return self._reverse(model, "changelist") if self._allowed(model) else None
+        return self._reverse(model, "changelist") if self.may_view(model) else None
 
     def _reverse(self, model: type[Model], page: str, *args: Any) -> str | None:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
@@ -69,24 +76,37 @@ class LinkingChangeList(ChangeList):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """One thing to do with the object of a page; ``do(request, object)`` tells the user what came of it."""
+    """One thing to do with the object of a page.
+
+    ``do(request, object)`` tells the user what came of it, and may answer where to go on.
+    """
 
     name: str
     label: Any
     permission: str
-    do: Callable[[HttpRequest, Any], None]
+    do: Callable[[HttpRequest, Any], str | None]
     fits: Callable[[Any], bool] = lambda obj: True
     with_note: bool = False
+
+
+def scripts(*names: str) -> forms.Media:
+    """Our scripts of these names, run in this order once the page is there."""
+    tags: list[Any] = [forms.Script(f"{STATIC}/{name}.js", defer=True) for name in names]
+    return forms.Media(js=tags)
 
 
 class SteeringAdmin(AnyModelAdmin):
     """Pages with buttons: each a form of its own, sent by POST, guarded by its permission."""
 
     class Media:
-        css = {"all": ("django_sched_tasks/admin.css",)}
+        css = {"all": (f"{STATIC}/admin.css",)}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LinkingChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        overview = Links(self.admin_site, request).to_page(SchedulerTask, "overview")
+        return super().changelist_view(request, {"sched_overview_url": overview, **(extra_context or {})})
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         obj = super().get_object(request, object_id, from_field)
@@ -96,6 +116,20 @@ class SteeringAdmin(AnyModelAdmin):
 
     def buttons(self) -> Iterable[Button]:
         return ()
+
+    def further_pages(self, request: HttpRequest, obj: Any) -> list[tuple[Any, str]]:
+        """Links beside the buttons of an object's page, as (text, address)."""
+        return []
+
+    def page_context(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
+        """What templates of our own pages need of the admin site that they are in."""
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
+            "media": self.media,
+            **more,
+        }
 
     def has_run_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("django_sched_tasks.run_schedulertask")
@@ -109,8 +143,8 @@ class SteeringAdmin(AnyModelAdmin):
     def _url_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
-    def _url_of(self, name: str, pk: Any) -> str:
-        return reverse(f"admin:{self._url_name(name)}", args=(pk,), current_app=self.admin_site.name)
+    def _url_of(self, name: str, *args: Any) -> str:
+        return reverse(f"admin:{self._url_name(name)}", args=args, current_app=self.admin_site.name)
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -133,8 +167,13 @@ class SteeringAdmin(AnyModelAdmin):
             raise PermissionDenied
         if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
-        button.do(request, obj)
-        return HttpResponseRedirect(self._url_of("change", obj.pk))
+        return HttpResponseRedirect(button.do(request, obj) or self._url_after(request, obj))
+
+    def _url_after(self, request: HttpRequest, obj: Any) -> str:
+        """Back to the list, as it was filtered, if the button stood in a row of it; else to the object's page."""
+        if (query := request.GET.get("list")) is None:
+            return self._url_of("change", obj.pk)
+        return f"{self._url_of('changelist')}?{query}" if query else self._url_of("changelist")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -143,6 +182,7 @@ class SteeringAdmin(AnyModelAdmin):
         if obj is not None:
             fitting = [button for button in self.buttons() if self._may(request, button) and button.fits(obj)]
             context["sched_buttons"] = [(button, self._url_of(button.name, obj.pk)) for button in fitting]
+            context["sched_links"] = self.further_pages(request, obj)
         return super().render_change_form(request, context, *args, **kwargs)
 
 

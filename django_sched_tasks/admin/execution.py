@@ -6,22 +6,28 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_sched_tasks import operations
 from django_sched_tasks.admin import show
-from django_sched_tasks.admin.base import Button, HistoryAdmin, LinkingChangeList, Refusals
-from django_sched_tasks.admin.execution_fields import LEFT, ExecutionFields
+from django_sched_tasks.admin.base import Button, HistoryAdmin, LinkingChangeList, Refusals, scripts
+from django_sched_tasks.admin.course import course
+from django_sched_tasks.admin.execution_fields import GIVEN, LEFT, ExecutionFields
 from django_sched_tasks.admin.filters import QueueFilter
-from django_sched_tasks.models import ExecutionStatus, TaskExecution
+from django_sched_tasks.admin.waiting import live_nodes
+from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
@@ -77,6 +83,10 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
 
+    @property
+    def media(self) -> forms.Media:
+        return super().media + scripts("live")
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ExecutionChangeList
 
@@ -91,13 +101,14 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
             "transactional",
             "on_crash",
         )
-        what = (("task_link", "job_id"), "func", ("kind", "fire_time"), "attempts", "requested_by")
-        timing = (("queued", "runs_at"), ("started", "finished"), ("took", "node_link"))
-        given = ("args_text", "kwargs_text", "overrides_text", ("queue", "executor"), "executor_options_text")
+        asked = ("requested_by",) if getattr(obj, "requested_by", "") else ()
+        what = (("task_link", "job_id"), "func", ("kind", "fire_time", *asked), ("attempts", "neighbours"))
+        said = ("output_text",) if obj is not None and (obj.output or obj.finished_at is None) else ()
+        arguments = [shown for shown, field in GIVEN.items() if getattr(obj, field, None)]
+        given = (*(arguments or ["no_arguments"]), ("queue", "executor"))
         return (
-            (None, {"fields": ("outcome", *what)}),
-            (gettext_lazy("What it left"), {"fields": left or ("nothing_left",)}),
-            (gettext_lazy("Times"), {"fields": timing}),
+            (None, {"fields": ("course", *what, ("took", "node_link"))}),
+            (gettext_lazy("What it left"), {"fields": [*said, *left] or ("nothing_left",)}),
             (gettext_lazy("What it was given"), {"fields": given}),
             (
                 gettext_lazy("Limits"),
@@ -113,27 +124,68 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
             return execution.finished_at is not None and execution.task_id is not None
 
         def may_cancel(execution: TaskExecution) -> bool:
-            return execution.status in (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+            return execution.finished_at is None
 
         return (
             Button("retry", gettext_lazy("Retry"), "run", self._retry, may_retry),
             Button("cancel", gettext_lazy("Cancel"), "run", self._cancel, may_cancel),
         )
 
-    def _retry(self, request: HttpRequest, execution: Any) -> None:
+    def further_pages(self, request: HttpRequest, obj: Any) -> list[tuple[Any, str]]:
+        if obj.finished_at is None or obj.task_id is None or not self.has_run_permission(request):
+            return []
+        url = obj.links.to_page(SchedulerTask, "run_with", obj.task_id)
+        return [(gettext_lazy("Run with other arguments"), f"{url}?execution={obj.pk}")] if url else []
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/live/", guarded(self._live, cacheable=False), name=self._url_name("live")),
+            *super().get_urls(),
+        ]
+
+    def _live(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What has changed of an open execution, for the page that shows it."""
+        execution = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, execution):
+            raise PermissionDenied
+        if execution is None:
+            raise Http404
+        now = timezone.now()
+        return JsonResponse(
+            {
+                "parts": {"sched-course": str(course(execution, live_nodes(now), now))},
+                "output": show.printable(execution.output),
+                "state": execution.status,
+            }
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        execution = context.get("original")
+        if execution is not None and execution.finished_at is None:
+            context["sched_live"] = {"url": self._url_of("live", execution.pk), "state": execution.status}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _retry(self, request: HttpRequest, execution: Any) -> str | None:
+        """A further attempt; its page is where one watches it."""
         refusals = Refusals()
+        url: str | None = None
         with refusals.of(execution):
             retry = operations.retry_execution(execution.pk, user=request.user)
-            self.log_change(request, execution, _("Retried: execution #%d.") % retry.pk)
             url = execution.links.to(TaskExecution, retry.pk)
             text = _("Attempt %d is queued:") % retry.attempt
             messages.success(request, format_html("{} {}", text, show.link(url, retry)))
         refusals.tell(request)
+        return url
 
     def _cancel(self, request: HttpRequest, execution: Any) -> None:
         refusals = Refusals()
         with refusals.of(execution):
-            operations.cancel_execution(execution.pk, user=request.user)
-            self.log_change(request, execution, _("Cancelled."))
-            messages.success(request, _("The execution is cancelled."))
+            cancelled = operations.cancel_execution(execution.pk, user=request.user)
+            if cancelled.status == ExecutionStatus.CANCELLED:
+                messages.success(request, _("The execution is cancelled."))
+            else:
+                messages.info(request, _("The run was asked to end; it is cancelled as soon as it has."))
         refusals.tell(request)

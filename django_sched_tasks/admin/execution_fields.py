@@ -5,22 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_sched_tasks import registry
-from django_sched_tasks.admin import show
+from django_sched_tasks.admin import show, traceback
+from django_sched_tasks.admin.course import course
 from django_sched_tasks.admin.panel import outcome
+from django_sched_tasks.admin.recent import BACKWARDS
+from django_sched_tasks.admin.waiting import live_nodes
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 # What a run left behind; shown where there is something.
 LEFT = {
     "result_text": "result",
-    "error": "error",
+    "error_text": "error",
     "traceback_text": "traceback",
-    "output_text": "output",
-    "progress_text": "progress",
+}
+
+
+# What it was given; likewise.
+GIVEN = {
+    "args_text": "args",
+    "kwargs_text": "kwargs",
+    "overrides_text": "overrides",
+    "executor_options_text": "executor_options",
 }
 
 
@@ -35,6 +46,30 @@ class ExecutionFields:
     def number(self, execution: TaskExecution) -> Any:
         attempt = [show.quiet(_("attempt %d") % execution.attempt)] if execution.attempt > 1 else []
         return show.joined([f"#{execution.pk}", *attempt])
+
+    @admin.display(description=gettext_lazy("status"))
+    def course(self, execution: Any) -> Any:
+        """From due to done; while it is open, live.js shows it anew."""
+        nodes, now = live_nodes(timezone.now()), timezone.now()
+        return format_html('<div id="sched-course">{}</div>', course(execution, nodes, now))
+
+    @admin.display(description=gettext_lazy("before and after"))
+    def neighbours(self, execution: Any) -> Any:
+        """The executions of the task before and after this one."""
+        links = []
+        for text, row in zip((_("before"), _("after")), _neighbours(execution), strict=True):
+            if row is not None:
+                url = execution.links.to(TaskExecution, row.pk)
+                links.append(
+                    format_html(
+                        "<div>{}: {} {} {}</div>",
+                        text,
+                        show.link(url, f"#{row.pk}"),
+                        show.moment(row.fire_at),
+                        _badge(row),
+                    )
+                )
+        return show.joined(links) or show.NOTHING
 
     @admin.display(description=gettext_lazy("task"))
     def task_link(self, execution: Any) -> Any:
@@ -56,21 +91,9 @@ class ExecutionFields:
     def fire_time(self, execution: TaskExecution) -> Any:
         return show.moment(execution.fire_at)
 
-    @admin.display(description=gettext_lazy("queued at"))
-    def queued(self, execution: TaskExecution) -> Any:
-        return show.moment(execution.queued_at)
-
-    @admin.display(description=gettext_lazy("run at"))
-    def runs_at(self, execution: TaskExecution) -> Any:
-        return show.moment(execution.run_at)
-
     @admin.display(description=gettext_lazy("started at"))
     def started(self, execution: TaskExecution) -> Any:
         return show.moment(execution.started_at)
-
-    @admin.display(description=gettext_lazy("finished at"))
-    def finished(self, execution: TaskExecution) -> Any:
-        return show.moment(execution.finished_at)
 
     @admin.display(description=gettext_lazy("duration"))
     def took(self, execution: TaskExecution) -> str:
@@ -118,21 +141,39 @@ class ExecutionFields:
     def result_text(self, execution: TaskExecution) -> Any:
         return show.block(show.as_json(execution.result))
 
-    @admin.display(description=gettext_lazy("progress"))
-    def progress_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.progress))
+    @admin.display(description=gettext_lazy("error"))
+    def error_text(self, execution: TaskExecution) -> Any:
+        return show.alarm(show.printable(execution.error))
 
     @admin.display(description=gettext_lazy("traceback"))
     def traceback_text(self, execution: TaskExecution) -> Any:
-        return show.block(execution.traceback)
+        return traceback.folded(execution.traceback)
 
     @admin.display(description=gettext_lazy("output"))
     def output_text(self, execution: TaskExecution) -> Any:
-        return show.block(execution.output)
+        """It grows while the run goes on: live.js writes into it."""
+        html = '<pre class="sched-pre sched-output" id="sched-output" tabindex="0" aria-label="{}">{}</pre>{}'
+        nothing = (
+            "" if execution.output else show.quiet(_("None yet.") if execution.finished_at is None else _("None."))
+        )
+        return format_html(html, _("output"), show.printable(execution.output), nothing)
+
+    @admin.display(description=gettext_lazy("arguments"))
+    def no_arguments(self, execution: TaskExecution) -> str:
+        return _("None.")
 
     @admin.display(description=gettext_lazy("result"))
     def nothing_left(self, execution: TaskExecution) -> str:
         return show.NOTHING
+
+
+def _neighbours(execution: TaskExecution) -> tuple[TaskExecution | None, TaskExecution | None]:
+    if execution.task_id is None:
+        return None, None
+    rows = TaskExecution.objects.filter(task=execution.task_id).only("fire_at", "status", "task_name")
+    earlier = rows.filter(fire_at__lt=execution.fire_at).order_by(*BACKWARDS).first()
+    later = rows.filter(fire_at__gt=execution.fire_at).order_by(*(name.lstrip("-") for name in BACKWARDS)).first()
+    return earlier, later
 
 
 def _node_of(execution: TaskExecution) -> SchedulerNode | None:

@@ -1,15 +1,17 @@
-"""Filters that need no look at the rows they filter."""
+"""Filters whose choices need no look at the rows they filter."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_sched_tasks.models import SchedulerTask
+from django_sched_tasks.admin.waiting import TOLERANCE
+from django_sched_tasks.models import SchedulerTask, TaskExecution, TaskStatus
 from django_sched_tasks.triggers import KINDS
 
 
@@ -22,6 +24,30 @@ class TriggerFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(trigger=self.value()) if self.value() else queryset
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """Tasks that somebody should look at."""
+
+    title = _("condition")
+    parameter_name = "condition"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("late", _("Late")), ("broken", _("Schedule error")), ("open", _("Running or waiting"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "broken":
+            return queryset.exclude(schedule_error="")
+        # The rows that are open, found by their index: few, however long the history is.
+        unfinished = TaskExecution.objects.open()
+        if self.value() == "late":
+            since = timezone.now() - TOLERANCE
+            waiting = unfinished.filter(run_at__lt=since, started_at__isnull=True)
+            unplanned = Q(status=TaskStatus.ACTIVE, next_run__lt=since)
+            return queryset.filter(unplanned | Q(pk__in=waiting.values("task_id")))
+        if self.value() == "open":
+            return queryset.filter(pk__in=unfinished.values("task_id"))
+        return queryset
 
 
 class QueueFilter(admin.SimpleListFilter):

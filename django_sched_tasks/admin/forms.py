@@ -101,7 +101,7 @@ def _trigger_examples() -> SafeString:
 WIDE = {"class": "vLargeTextField"}
 
 
-def _json_area(rows: int) -> forms.Textarea:
+def json_area(rows: int) -> forms.Textarea:
     return forms.Textarea({"rows": rows, "class": "vLargeTextField sched-json", "spellcheck": "false"})
 
 
@@ -125,11 +125,11 @@ class TaskForm(TaskModelForm):
             "timezone": Suggesting(_known_zones),
             "executor": Suggesting(_known_executors),
             "description": forms.Textarea({"rows": 2, "class": "vLargeTextField"}),
-            "trigger_args": _json_area(5),
-            "args": _json_area(2),
-            "kwargs": _json_area(3),
-            "executor_options": _json_area(2),
-            "retry_on": _json_area(2),
+            "trigger_args": json_area(5),
+            "args": json_area(2),
+            "kwargs": json_area(3),
+            "executor_options": json_area(2),
+            "retry_on": json_area(2),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -12,18 +12,18 @@ from django.utils import timezone
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from django_sched_tasks import triggers
-from django_sched_tasks.admin import show
+from django_sched_tasks.admin import drawing, show
+from django_sched_tasks.admin.recent import BACKWARDS
+from django_sched_tasks.admin.recent import LATEST as STRIP
 from django_sched_tasks.exceptions import InvalidTrigger
 from django_sched_tasks.models import SchedulerTask, TaskExecution, TaskStatus
 from django_sched_tasks.triggers.zones import zone_named
 
 NEXT = 10
 LATEST = 10
-# Backwards through the unique index, so that a long history costs nothing.
-BACKWARDS = ("-fire_at", "-kind", "-request", "-attempt")
 
 
 def in_words(task: SchedulerTask) -> str:
@@ -53,11 +53,31 @@ class TaskPanel:
 
     @admin.display(description=gettext_lazy("next run"), ordering=F("next_run").asc(nulls_last=True))
     def next_run_time(self, task: SchedulerTask) -> Any:
-        return show.moment(task.next_run)
+        return show.until(task.next_run, timezone.now())
 
     @admin.display(description=gettext_lazy("last run"), ordering=F("last_run").desc(nulls_last=True))
     def last_run_time(self, task: SchedulerTask) -> Any:
         return show.moment(task.last_run)
+
+    @admin.display(description=gettext_lazy("last run"), ordering=F("last_run").desc(nulls_last=True))
+    def last_run_and_outcome(self, task: Any) -> Any:
+        """In the list: what the latest ended execution came to, above the time of the latest start."""
+        last = task.recent.last
+        ended = []
+        if last is not None:
+            ended = [
+                show.link(task.links.to(TaskExecution, last.pk), show.state(last.status, last.get_status_display()))
+            ]
+        return show.joined([*ended, show.quiet(show.moment(task.last_run))])
+
+    @admin.display(description=gettext_lazy("latest outcomes"))
+    def outcomes(self, task: Any) -> Any:
+        """In the list: a bar for each, then the rate of success and how long a run takes."""
+        if not task.recent.executions:
+            return show.NOTHING
+        url = task.links.to_list(TaskExecution)
+        bars = show.link(url and f"{url}?task__id__exact={task.pk}", drawing.strip(task.recent.executions, STRIP))
+        return show.joined([bars, show.quiet(_in_short(task.recent))])
 
     @admin.display(description=gettext_lazy("next fire times"))
     def next_fire_times(self, task: SchedulerTask) -> Any:
@@ -99,6 +119,15 @@ class TaskPanel:
     @admin.display(description=gettext_lazy("updated"))
     def changed(self, task: SchedulerTask) -> Any:
         return format_html("{} {}", show.moment(task.updated_at), task.updated_by)
+
+
+def _in_short(recent: Any) -> str:
+    texts = []
+    if recent.success_rate is not None:
+        texts.append(_("%(rate)s succeeded") % {"rate": f"{recent.success_rate:.0%}"})
+    if recent.typical_duration is not None:
+        texts.append(_("typically %(duration)s") % {"duration": show.duration(recent.typical_duration)})
+    return pgettext("between the items of a list", ", ").join(texts)
 
 
 def _state_and_note(task: SchedulerTask) -> list[Any]:

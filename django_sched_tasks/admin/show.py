@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_sched_tasks.models import ExecutionStatus, NodeState, TaskStatus
 
@@ -55,6 +56,11 @@ def moment(value: datetime | None, zone: Any = None) -> SafeString | str:
     return _time(value, exact, format_html("<span>{}</span> <span>{}</span>", day, clock))
 
 
+def moment_text(value: datetime, zone: Any = None) -> str:
+    """An instant as plain text, for titles."""
+    return f"{timezone.localtime(value, zone):%Y-%m-%d %H:%M:%S}"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in at most two units."""
     if seconds is None:
@@ -79,6 +85,51 @@ def age(value: datetime | None, now: datetime) -> SafeString | str:
     seconds = max(0, round((now - value).total_seconds()))
     passed = _("%s ago") % (_("%d s") % seconds if seconds < 60 else duration(seconds))
     return _time(value, f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}", passed)
+
+
+def span(seconds: float) -> str:
+    """A length of time as a sentence has it, in its two largest units."""
+    rest = round(seconds)
+    parts = []
+    for size, words in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(words(count))
+        if len(parts) == 2 or (parts and not count):
+            break
+    return " ".join(parts) or _seconds(0)
+
+
+def _days(count: int) -> str:
+    return ngettext("%d day", "%d days", count) % count
+
+
+def _hours(count: int) -> str:
+    return ngettext("%d hour", "%d hours", count) % count
+
+
+def _minutes(count: int) -> str:
+    return ngettext("%d minute", "%d minutes", count) % count
+
+
+def _seconds(count: int) -> str:
+    return ngettext("%d second", "%d seconds", count) % count
+
+
+_UNITS = ((86_400, _days), (3_600, _hours), (60, _minutes), (1, _seconds))
+
+
+def until_text(value: datetime, now: datetime) -> str:
+    """How far an instant lies ahead, or how long ago it was, in words."""
+    seconds = (value - now).total_seconds()
+    return _("in %s") % span(seconds) if seconds >= 0 else _("%s ago") % span(-seconds)
+
+
+def until(value: datetime | None, now: datetime) -> SafeString | str:
+    """The words, above the exact instant in the reader's zone."""
+    if value is None:
+        return NOTHING
+    return format_html("{}{}", until_text(value, now), quiet(moment(value)))
 
 
 def _time(value: datetime, exact: str, text: Any) -> SafeString:

@@ -5,56 +5,53 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from django_sched_tasks import database, definitions, operations
-from django_sched_tasks.admin import show
 from django_sched_tasks.admin.actions import SteeringActions
 from django_sched_tasks.admin.base import LinkingChangeList
-from django_sched_tasks.admin.filters import QueueFilter, TriggerFilter
+from django_sched_tasks.admin.filters import ConditionFilter, QueueFilter, TriggerFilter
+from django_sched_tasks.admin.form_help import FormHelp
 from django_sched_tasks.admin.forms import TaskForm
-from django_sched_tasks.admin.panel import BACKWARDS, TaskPanel
+from django_sched_tasks.admin.panel import TaskPanel
+from django_sched_tasks.admin.recent import recent
+from django_sched_tasks.admin.run_with import RunWith
+from django_sched_tasks.admin.task_pages import TaskPages
 from django_sched_tasks.exceptions import InvalidDefinition
-from django_sched_tasks.models import SchedulerTask, Source, TaskExecution
+from django_sched_tasks.models import SchedulerTask, Source
 
 WHERE = ("queue", "executor", "executor_options", "priority")
 POLICIES = tuple(name for name in definitions.POLICIES if name not in WHERE)
 
 
 class TaskChangeList(LinkingChangeList):
-    """Each task with what its latest ended execution came to: a subquery for the ids, a query for their rows."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        ended = TaskExecution.objects.filter(task=OuterRef("pk"), finished_at__isnull=False).order_by(*BACKWARDS)
-        queryset: Any = super().get_queryset(request, exclude_parameters)
-        annotated: QuerySet[Any] = queryset.annotate(last_execution_id=Subquery(ended.values("pk")[:1]))
-        return annotated
+    """Each task with its latest outcomes, and with what its reader may do to it."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        ids = [task.last_execution_id for task in self.result_list if task.last_execution_id]
-        last = TaskExecution.objects.only("status", "task_name").in_bulk(ids)
+        found = recent([task.pk for task in self.result_list])
+        steering = self.model_admin.steering_of(request)  # type: ignore[attr-defined]
         for task in self.result_list:
-            task.last_execution = last.get(task.last_execution_id)
+            task.recent = found[task.pk]
+            task.steering = steering
 
 
-class TaskAdmin(TaskPanel, SteeringActions):
+class TaskAdmin(TaskPanel, FormHelp, RunWith, TaskPages, SteeringActions):
     form = TaskForm
     list_display = (
         "name",
         "state",
         "trigger_in_words",
         "next_run_time",
-        "last_run_time",
-        "last_outcome",
-        "queue",
+        "last_run_and_outcome",
+        "outcomes",
+        "steer",
     )
-    list_filter = ("status", TriggerFilter, QueueFilter, "source")
+    list_filter = ("status", ConditionFilter, TriggerFilter, QueueFilter, "source")
     search_fields = ("name", "job_id", "func", "description")
     list_per_page = 50
     show_full_result_count = False
@@ -63,12 +60,9 @@ class TaskAdmin(TaskPanel, SteeringActions):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TaskChangeList
 
-    @admin.display(description=_("last outcome"))
-    def last_outcome(self, task: Any) -> Any:
-        if task.last_execution is None:
-            return show.NOTHING
-        last = task.last_execution
-        return show.link(task.links.to(TaskExecution, last.pk), show.state(last.status, last.get_status_display()))
+    def get_list_display(self, request: HttpRequest) -> Any:
+        may_steer = self.has_run_permission(request) or self.has_pause_permission(request)
+        return [name for name in super().get_list_display(request) if name != "steer" or may_steer]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         what = ("name", "func", "args", "kwargs", "description")
@@ -76,7 +70,8 @@ class TaskAdmin(TaskPanel, SteeringActions):
             (_("What"), {"fields": (*what, "job_id") if obj is None else what}),
             (_("When"), {"fields": definitions.TRIGGER_FIELDS}),
             (_("Where it runs"), {"fields": WHERE, "classes": ("collapse",)}),
-            (_("Policies"), {"fields": POLICIES, "classes": ("collapse",)}),
+            (_("Policies"), {"fields": ("policies_in_words",)}),
+            (_("Change the policies"), {"fields": POLICIES, "classes": ("collapse",)}),
         )
         if obj is None:
             return form
@@ -85,7 +80,8 @@ class TaskAdmin(TaskPanel, SteeringActions):
         return (standing, *form, record)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else flatten([*self.standing_fields, *self.record_fields])
+        told = ["policies_in_words"]
+        return told if obj is None else [*told, *flatten([*self.standing_fields, *self.record_fields])]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
@@ -120,6 +116,17 @@ class TaskAdmin(TaskPanel, SteeringActions):
         else:
             task = operations.add_task(**form.definition(), source=Source.ADMIN, user=request.user)
         vars(obj).update(vars(task))
+
+    # What people do is written to the history by contrib.history, whatever face it comes through: not twice.
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        pass
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        pass
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
+        pass
 
     def delete_model(self, request: HttpRequest, obj: SchedulerTask) -> None:
         _remove(obj, request.user)

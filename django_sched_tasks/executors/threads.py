@@ -50,9 +50,8 @@ class ThreadExecutor(BaseExecutor):
     def __init__(self, alias: str, *, max_workers: int = 10) -> None:
         super().__init__(alias, max_workers=max_workers)
         self._work: SimpleQueue[Work | None] = SimpleQueue()
-        self._watchdog = Watchdog(self._give_up)
+        self._watchdog = Watchdog()
         self._lock = threading.Lock()
-        self._jobs: dict[int, _Job] = {}  # by the number of their thread
         self._stuck = 0
 
     def start(self) -> None:
@@ -78,14 +77,15 @@ class ThreadExecutor(BaseExecutor):
         interrupt = partial(self._watchdog.cancel, ident)
         while (work := self._work.get()) is not None:
             claim, function, done = work
-            self._jobs[ident] = job = _Job(claim, done)
+            job = _Job(claim, done)
+            limit = partial(self._watchdog.limit, on_stuck=partial(self._give_up, job))
             try:
-                outcome = runner.run(claim, function, limit=self._watchdog.limit, interrupt=interrupt)
+                outcome = runner.run(claim, function, limit=limit, interrupt=interrupt)
             except (RunTimedOut, RunCancelled) as error:  # on the threshold of the limit, where nobody caught it
                 outcome = runner.failed(claim, error, time.perf_counter() - job.began)
             self._watchdog.release()
             self._end(job, outcome)
-            del work, claim, function, done, job, outcome  # hold no arguments while waiting
+            del work, claim, function, done, job, limit, outcome  # hold no arguments while waiting
         connections.close_all()
 
     def _end(self, job: _Job, outcome: Outcome) -> None:
@@ -101,13 +101,12 @@ class ThreadExecutor(BaseExecutor):
         else:
             job.done(job.claim, outcome)
 
-    def _give_up(self, ident: int) -> None:
-        """A thread goes on past its time, and nothing helps: say so now."""
-        job = self._jobs[ident]
-        outcome = runner.given_up(job.claim, round(time.perf_counter() - job.began, 6))
+    def _give_up(self, job: _Job) -> None:
+        """Its thread goes on past its time, and nothing helps: say so now."""
         with self._lock:
-            was_told, job.is_told = job.is_told, True
-            self._stuck += not was_told
-        if not was_told:
-            logger.warning("Execution %s does not end at its timeout; its thread holds a slot.", job.claim.id)
-            job.done(job.claim, outcome)
+            if job.is_told:
+                return
+            job.is_told = True
+            self._stuck += 1
+        logger.warning("Execution %s does not end at its timeout; its thread holds a slot.", job.claim.id)
+        job.done(job.claim, runner.given_up(job.claim, round(time.perf_counter() - job.began, 6)))

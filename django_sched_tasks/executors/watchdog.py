@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import threading
 import time
@@ -12,7 +13,12 @@ from dataclasses import dataclass
 
 from django_sched_tasks.exceptions import RunCancelled, RunTimedOut
 
+logger = logging.getLogger(__name__)
+
 AGAIN = 1.0  # seconds after which a run that has swallowed the exception gets another
+
+
+OnStuck = Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -21,8 +27,9 @@ class _Run:
 
     deadline: float
     cancel_at: float = math.inf
-    gives_up_at: float = math.inf  # when the thread is told as stuck
+    gives_up_at: float = math.inf
     is_overdue: bool = False
+    on_stuck: OnStuck | None = None
 
     @property
     def next_at(self) -> float:
@@ -33,27 +40,26 @@ class Watchdog:
     """Raises :class:`RunTimedOut` in threads whose run is over its time, :class:`RunCancelled` where one is to end.
 
     The exception arrives between two instructions of Python. A thread that is inside C code (a long ``sleep``, a
-    query, a socket) gets it when that code returns. One that has not ended ``AGAIN`` seconds after its time is told to
-    ``on_stuck``, with the number of its thread, once.
-
-    Args:
-        on_stuck: called from the watchdog's thread.
+    query, a socket) gets it when that code returns.
     """
 
-    def __init__(self, on_stuck: Callable[[int], None] = lambda ident: None) -> None:
+    def __init__(self) -> None:
         # A plain lock and no RLock: an exception that arrives around a `with` of it leaves it free.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._runs: dict[int, _Run] = {}
-        self._on_stuck = on_stuck
         self._thread: threading.Thread | None = None
         self._stop = False
 
     @contextmanager
-    def limit(self, seconds: float | None) -> Iterator[None]:
-        """The calling thread has so many seconds for what is inside."""
+    def limit(self, seconds: float | None, on_stuck: OnStuck | None = None) -> Iterator[None]:
+        """The calling thread has so many seconds for what is inside.
+
+        Where that has not ended ``AGAIN`` seconds after its time, ``on_stuck`` is called, once, by the watchdog's
+        thread, which may happen at the very moment at which it ends.
+        """
         with self._lock:
-            self._runs[threading.get_ident()] = run = _Run(math.inf)
+            self._runs[threading.get_ident()] = run = _Run(math.inf, on_stuck=on_stuck)
             if seconds is not None:
                 run.deadline = time.monotonic() + seconds
                 self._wake()
@@ -100,20 +106,24 @@ class Watchdog:
                     return
                 self._changed.wait(self._until_next())
                 stuck = self._raise_due(time.monotonic())
-            for ident in stuck:
-                self._on_stuck(ident)
+            for on_stuck in stuck:
+                try:
+                    on_stuck()
+                except Exception:
+                    logger.exception("A run that does not end could not be told.")
 
     def _until_next(self) -> float | None:
         next_at = min((run.next_at for run in self._runs.values()), default=math.inf)
         return None if next_at == math.inf else max(next_at - time.monotonic(), 0.0)
 
-    def _raise_due(self, moment: float) -> list[int]:
-        """Raise what is due; answers the threads that have been given up."""
-        stuck = []
+    def _raise_due(self, moment: float) -> list[OnStuck]:
+        """Raise what is due; answers whom to tell of threads that have been given up."""
+        stuck: list[OnStuck] = []
         for ident, run in self._runs.items():
             if run.gives_up_at <= moment:
                 run.gives_up_at = math.inf
-                stuck.append(ident)
+                if run.on_stuck is not None:
+                    stuck.append(run.on_stuck)
             if run.deadline <= moment:
                 _set_async_exception(ident, RunTimedOut)
                 run.deadline = moment + AGAIN

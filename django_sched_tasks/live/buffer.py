@@ -14,7 +14,7 @@ class HeadAndTail:
 
     def __init__(self, limit: int) -> None:
         self.length = 0  # characters written so far, kept or not
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may print in the middle of this
         self._head: list[str] = []
         self._head_room = limit // 2
         self._tail: deque[str] = deque()

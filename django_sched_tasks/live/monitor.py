@@ -70,9 +70,14 @@ class Monitor:
             return self._runs.get(execution_id)
 
     def _ensure_thread(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sched-tasks-monitor", daemon=True)
-            self._thread.start()
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="sched-tasks-monitor", daemon=True)
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError as error:  # no more threads: the run goes on all the same, and its outcome tells all
+            logger.warning("Runs cannot be watched: %s", error)
 
     # The monitor's own thread.
 

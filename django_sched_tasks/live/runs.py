@@ -41,7 +41,7 @@ class Run:
         self.id = execution_id
         self.cancel_noticed = False  # has the function seen that it is to end?
         self._secrets = secrets
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may print in the middle of anything
         self._output: HeadAndTail | None = None
         self._progress: dict[str, Any] | None = None
         self._told: tuple[int, dict[str, Any] | None] = (0, None)

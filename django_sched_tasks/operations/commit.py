@@ -71,6 +71,12 @@ def announce_queued(executions: Iterable[TaskExecution], using: str) -> None:
         after_commit(using, signals.execution_queued, execution=execution)
 
 
+def tell_request(using: str, execution: TaskExecution, action: str, user: Any, **payload: Any) -> None:
+    """Tell, after the commit, that somebody asked something of an execution, and who."""
+    payload |= {"action": action, "user": who(user), "task_name": execution.task_name}
+    after_commit(using, signals.execution_requested, execution=execution, **payload)
+
+
 def who(user: Any) -> str:
     if user is None:
         return ""

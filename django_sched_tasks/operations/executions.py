@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 from django_sched_tasks import database, definitions, registry, signals
 from django_sched_tasks.exceptions import StateConflict
 from django_sched_tasks.models import ExecutionStatus, Kind, Reason, SchedulerTask, TaskExecution, transitions
-from django_sched_tasks.operations.commit import after_commit, let_others_in, locked, task_rows, transact, who
+from django_sched_tasks.operations.commit import (
+    after_commit,
+    let_others_in,
+    locked,
+    task_rows,
+    tell_request,
+    transact,
+    who,
+)
 
 _OF_EVERY_ATTEMPT = (
     "task_id",
@@ -102,6 +110,7 @@ def run_task(
     execution, created = transact(work, using)
     if created:
         after_commit(using, signals.execution_queued, execution=execution)
+        tell_request(using, execution, "run", user)
     return execution
 
 
@@ -144,6 +153,7 @@ def retry_execution(
 
     execution = transact(work, using)
     after_commit(using, signals.execution_queued, execution=execution)
+    tell_request(using, execution, "retry", user)
     return execution
 
 
@@ -189,6 +199,7 @@ def cancel_execution(execution_id: int, *, user: Any = None, now: datetime | Non
         return execution
 
     execution = transact(work, using)
+    tell_request(using, execution, "cancel", user)
     if execution.finished_at is None:
         return execution
     if execution.task_id is not None:

@@ -47,6 +47,10 @@ class Trigger(BaseTrigger):
     def words(self) -> str:
         """This trigger in words for people."""
 
+    def clock_note(self, fire_at: datetime) -> str:
+        """What a change of the clocks does to this fire time, in words; "" where it does nothing."""
+        return ""
+
     def next_after(self, after: datetime) -> datetime | None:
         """The first fire time strictly after ``after``, in UTC; None when there is none in the next 100 years."""
         after = in_utc(after)

@@ -17,7 +17,7 @@ from .arguments import Arguments, local_date
 from .base import HORIZON_YEARS, LATEST, Trigger
 from .errors import as_json, refused
 from .kind import TriggerKind
-from .wallclock import next_fixed
+from .wallclock import next_fixed, shown_pass
 
 _UNITS = {
     "years": HORIZON_YEARS,
@@ -73,6 +73,12 @@ class CalendarIntervalTrigger(Trigger):
             except ValueError:  # this month has no such day
                 continue
         return None
+
+    def clock_note(self, fire_at: datetime) -> str:
+        if fire_at.astimezone(self.zone).time() != self.at:
+            return words.skipped_by_the_clocks()
+        which = shown_pass(fire_at, self.zone)
+        return words.shown_twice(which, runs_twice=False) if which else ""
 
     def words(self) -> str:
         units = {"years": self.months // 12, "months": self.months % 12, "weeks": self.days // 7, "days": self.days % 7}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
@@ -41,6 +41,12 @@ class OrTrigger(Trigger):
         answer = self.triggers[index].next_after(after)
         self._answers[index] = (after, answer)
         return answer
+
+    def clock_note(self, fire_at: datetime) -> str:
+        """That of the trigger that fires then."""
+        just_before = fire_at - timedelta(seconds=1)
+        firing = (trigger for trigger in self.triggers if trigger.next_after(just_before) == fire_at)
+        return next((note for trigger in firing if (note := trigger.clock_note(fire_at))), "")
 
     def words(self) -> str:
         texts = pgettext("between sentences", "; ").join(trigger.words() for trigger in self.triggers)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from . import words
 from .base import HORIZON_YEARS, Trigger
-from .wallclock import next_fixed, next_rhythm
+from .wallclock import next_fixed, next_rhythm, shown_pass
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
@@ -100,7 +101,15 @@ class TimetableTrigger(Trigger):
         super().__init__(start=start, end=end, jitter=jitter)
         self.timetable = timetable
         self.zone = zone
+        self.wildcard = wildcard
         self._next = next_rhythm if wildcard else next_fixed
 
     def _following(self, after: datetime) -> datetime | None:
         return self._next(after, self.zone, self.timetable.next_wall)
+
+    def clock_note(self, fire_at: datetime) -> str:
+        wall = fire_at.astimezone(self.zone).replace(tzinfo=None, fold=0)
+        if self.timetable.next_wall(wall - _SECOND) != wall:
+            return words.skipped_by_the_clocks()
+        which = shown_pass(fire_at, self.zone)
+        return words.shown_twice(which, runs_twice=self.wildcard) if which else ""

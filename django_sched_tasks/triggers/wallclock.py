@@ -28,6 +28,13 @@ def resolve(wall: datetime, zone: ZoneInfo) -> datetime:
     return (wall - before).replace(tzinfo=UTC)
 
 
+def shown_pass(moment: datetime, zone: ZoneInfo) -> int:
+    """1 or 2 for the pass of a fold in which this instant lies; 0 where the clock shows its time once."""
+    here = moment.astimezone(zone)
+    before, behind = _offsets(here.replace(tzinfo=None), zone)
+    return 1 + here.fold if before > behind else 0
+
+
 def next_fixed(after: datetime, zone: ZoneInfo, next_wall: NextWall) -> datetime | None:
     """The next fire time of a schedule of fixed times: each match once, those in one gap together once."""
     here = after.astimezone(zone)

@@ -70,3 +70,16 @@ def _counted(unit: str, count: Decimal | int) -> str:
         "seconds": ngettext("%(n)s second", "%(n)s seconds", plural),
     }[unit]
     return text % {"n": shown}
+
+
+def skipped_by_the_clocks() -> str:
+    return _("The clocks skip the time that is wanted: it runs as soon as they go on.")
+
+
+def shown_twice(which: int, *, runs_twice: bool) -> str:
+    """For a time that comes twice because the clocks are set back."""
+    if not runs_twice:
+        return _("The clocks are set back and show this time twice: it runs the first time.")
+    if which == 1:
+        return _("The clocks are set back and show this time twice: this is the first time.")
+    return _("The clocks are set back and show this time twice: this is the second time.")

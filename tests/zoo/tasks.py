@@ -9,7 +9,8 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone, translation
@@ -34,6 +35,18 @@ def add(a: int, b: int = 1) -> int:
 
 def keywords_only(kind: str, *, since: str | None = None) -> dict[str, str | None]:
     return {"kind": kind, "since": since}
+
+
+def report(
+    kind: Literal["sales", "stock"], *, day: date | None = None, copies: int = 1, draft: bool = False, more: Any = None
+) -> str:
+    """Write a report.
+
+    It wants at least one copy.
+    """
+    if copies < 1:
+        raise ValueError(f"copies is {copies}; a report needs at least one.")
+    return f"{copies} x {kind}"
 
 
 def returns_none() -> None:

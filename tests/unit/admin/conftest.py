@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -11,6 +12,23 @@ from django.utils import timezone
 
 from django_sched_tasks import operations
 from django_sched_tasks.models import TaskExecution
+
+
+@pytest.fixture
+def history(django_capture_on_commit_callbacks):
+    """Do something and let it commit; answers what the admin's history tells of it: (who, about what, message)."""
+
+    def told(act, *args, **options):
+        LogEntry.objects.all().delete()
+        with django_capture_on_commit_callbacks(execute=True):
+            act(*args, **options)
+        entries = LogEntry.objects.order_by("pk").select_related("user", "content_type")
+        return [
+            (entry.user.username, f"{entry.content_type.model} {entry.object_id}", str(entry).partition(" — ")[2])
+            for entry in entries
+        ]
+
+    return told
 
 
 @pytest.fixture

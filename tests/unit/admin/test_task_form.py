@@ -34,7 +34,6 @@ def test_a_task_is_added_as_the_admins_and_with_a_made_up_job_id(root, form_data
     assert task.created_by == "staff"
     assert len(task.job_id) == 32
     assert task.next_run is not None
-    assert LogEntry.objects.get().object_id == str(task.pk)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,6 @@ def test_a_change_goes_through_the_operation(root, form_data, page, task):
     assert (changed.trigger_args, changed.description, changed.updated_by) == ({"hour": "3"}, "Why\nnot", "staff")
     assert changed.next_run.hour == 3
     assert changed.source == "api"
-    assert "Trigger arguments" in LogEntry.objects.get().get_change_message()
 
 
 def test_an_unchanged_save_changes_nothing(root, form_data, page, make_task):
@@ -138,7 +136,6 @@ def test_an_unchanged_save_changes_nothing(root, form_data, page, make_task):
 
     assert response.status_code == 302
     assert SchedulerTask.objects.values().get() == before
-    assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
 
 def test_what_is_broken_already_does_not_stand_in_the_way(root, form_data, page, task):

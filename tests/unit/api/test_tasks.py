@@ -69,6 +69,8 @@ def test_every_field_may_come_along(client, definition):
         max_retries=3,
         retry_delay=1,
         retry_backoff=2.0,
+        retry_jitter=0.5,
+        retry_on=["ValueError"],
         transactional=True,
         on_crash="retry",
         pause_on_failure=4,

@@ -1,0 +1,1 @@
+"""What is of use only where something else is installed."""
