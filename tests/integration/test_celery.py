@@ -214,8 +214,7 @@ def test_a_worker_and_a_broker_that_go_away(site):
     wait_for_all(site)
     rows = site.executions(task_id=every)
     assert {row["status"] for row in rows} <= {"succeeded", "lost"}
-    # Redis hands a message to a worker whose connection has just gone; it is noticed, and its execution runs again.
-    assert sum(row["status"] == "lost" for row in rows) <= 2
+    # What Redis has handed to a worker that dies, or that is cut off just then, is noticed, and runs again.
     assert {row["fire_at"] for row in rows} == {row["fire_at"] for row in rows if row["status"] == "succeeded"}
     check_accounts(site)
     check_nothing_ran_twice(site)
