@@ -307,4 +307,5 @@ def _discard(connection: Any) -> None:
     # belief to be inside one with it. A new wrapper is made on the next use.
     with suppress(Exception):
         connection.connection.close()
+    connection.connection = None  # for whoever still holds the wrapper
     del connections[connection.alias]

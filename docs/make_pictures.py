@@ -25,6 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MANAGE = ROOT / "example_project" / "manage.py"
+IMAGES = DOCS / "images"
 SIZE = {"width": 1280, "height": 660}
 RUN_NOW = ("demo-sync", "demo-report", "demo-heartbeat", "demo-broken")
 TASKS = "admin/django_sched_tasks/schedulertask/"
@@ -38,7 +39,9 @@ def main() -> None:
         _run_tasks(page, url)
         page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
         page.goto(f"{url}{TASKS}")
-        page.screenshot(path=DOCS / "images" / "admin-tasks.png")
+        page.screenshot(path=IMAGES / "admin-tasks.png")
+        _take_overview(page, url)
+        _take_form(page, url)
         browser.close()
 
 
@@ -100,6 +103,24 @@ def _run_tasks(page: Page, url: str) -> None:
         if not any(page.request.get(f"{api}stats/").json()["open"].values()):
             return
         time.sleep(0.1)
+
+
+def _take_overview(page: Page, url: str) -> None:
+    page.goto(f"{url}{TASKS}overview/")
+    page.locator(".uplot").last.wait_for()
+    page.screenshot(path=IMAGES / "admin-overview.png", full_page=True)
+
+
+def _take_form(page: Page, url: str) -> None:
+    """The form as somebody fills it in; nothing is saved."""
+    page.goto(f"{url}{TASKS}add/")
+    page.get_by_label("Task name").fill("Tidy old reports")
+    page.get_by_role("combobox", name="Function").fill("tidy")
+    page.get_by_role("option").first.click()
+    page.get_by_label("keep_days").fill("30")
+    page.get_by_role("combobox", name="Time zone").fill("Asia/Shanghai")
+    page.locator(".sched-words", has_text="Asia/Shanghai").wait_for()
+    page.screenshot(path=IMAGES / "admin-form.png", full_page=True)
 
 
 if __name__ == "__main__":

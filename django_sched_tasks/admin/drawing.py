@@ -21,20 +21,22 @@ STRIP_HEIGHT = 18
 
 def strip(executions: Sequence[TaskExecution], most: int) -> SafeString:
     """A bar for each execution, oldest first: its colour says how it ended, its height how long it took."""
+    labels = {status.value: str(status.label) for status in ExecutionStatus}
     longest = max((execution.duration or 0 for execution in executions), default=0)
     bars = show.joined(
-        _strip_bar(execution, most - len(executions) + index, longest) for index, execution in enumerate(executions)
+        _strip_bar(execution, labels[execution.status], most - len(executions) + index, longest)
+        for index, execution in enumerate(executions)
     )
     html = '<svg class="sched-strip" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">{}</svg>'
     size = (most * 6, STRIP_HEIGHT)
     return format_html(html, in_figures(executions), *size, *size, bars)
 
 
-def _strip_bar(execution: TaskExecution, place: int, longest: float) -> SafeString:
+def _strip_bar(execution: TaskExecution, label: str, place: int, longest: float) -> SafeString:
     tone = show.TONES.get(execution.status, "quiet")
     share = (execution.duration or 0) / longest if longest else 0
     height = STRIP_HEIGHT if tone == "bad" else max(5, round(share * STRIP_HEIGHT))
-    title = f"#{execution.pk} {execution.get_status_display()} {show.duration(execution.duration)}"
+    title = f"#{execution.pk} {label} {show.duration(execution.duration)}"
     html = '<rect class="sched-fill-{}" x="{}" y="{}" width="5" height="{}" rx="1"><title>{}</title></rect>'
     return format_html(html, tone, place * 6, STRIP_HEIGHT - height, height, title)
 

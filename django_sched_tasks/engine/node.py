@@ -15,7 +15,7 @@ from typing import Any
 import django
 from django.db import transaction
 
-from django_sched_tasks import __version__
+from django_sched_tasks import __version__, database
 from django_sched_tasks.engine import process
 from django_sched_tasks.models import NodeState, SchedulerNode, transitions
 
@@ -71,10 +71,18 @@ class Node:
         self.beat(now, state=NodeState.STOPPING)
 
     def stopped(self, now: datetime) -> None:
-        """Our last word; a claim that we still hold goes back with it, since nobody cleans up after a stopped node."""
-        with transaction.atomic(using=self.using):
-            transitions.release([self.id], using=self.using)
-            self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0, stuck_slots=0)
+        """Our last word; a claim that we still hold goes back with it, since nobody cleans up after a stopped node.
+
+        The thread that stops us is the host's, and so is its connection. On SQLite a transaction there that begins
+        with reading fails at once when another node writes, so the word comes first.
+        """
+
+        def work() -> None:
+            with transaction.atomic(using=self.using):
+                self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0, stuck_slots=0)
+                transitions.release([self.id], using=self.using)
+
+        database.retrying(work, using=self.using)
 
 
 def _versions() -> dict[str, str]:

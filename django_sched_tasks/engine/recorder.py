@@ -61,6 +61,7 @@ class Recorder:
         self._running: dict[int, Claim] = {}
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
+        self._writing = False  # a group is on its way into the database
         self._stop = False
         for executor in executors.values():
             executor.on_free = self._work.set
@@ -162,8 +163,9 @@ class Recorder:
             return [claim for claim in self._running.values() if not claim.message_id]
 
     def is_idle(self) -> bool:
+        """Nothing runs, and all that has ended is written, with what followed from it."""
         with self._lock:
-            return not (self._running or self._ended or self._sent or self._unsent)
+            return not (self._running or self._ended or self._sent or self._unsent or self._writing)
 
     def stop(self, timeout: float) -> None:
         self._stop = True
@@ -183,6 +185,7 @@ class Recorder:
                 pending = self._gather()
             if pending is not None:
                 pending = self._commit(pending)
+                self._writing = pending is not None
         connections.close_all()
 
     def _gather(self) -> recording.Group | None:
@@ -202,6 +205,7 @@ class Recorder:
             group = recording.Group(list(self._ended), starts, list(self._sent), list(self._unsent))
             for gathered in (self._ended, self._sent, self._unsent):
                 gathered.clear()
+            self._writing = not group.is_empty
         return None if group.is_empty else group
 
     def _take_slot(self, claim: Claim) -> None:

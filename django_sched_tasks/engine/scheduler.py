@@ -171,11 +171,14 @@ class Scheduler:
 
     def _lose_rest(self) -> None:
         using, now = self.node.using, self._clock.now()
-        with transaction.atomic(using=using):
-            ids = [claim.id for claim in self._recorder.running()]
-            runs = TaskExecution.objects.using(using).open().filter(pk__in=ids)
-            lost = recovery.lose_runs(runs, now, using, reason=Reason.SHUTDOWN)
-        recovery.after_losing(lost, now)
+
+        def work() -> list[TaskExecution]:
+            with transaction.atomic(using=using):
+                ids = [claim.id for claim in self._recorder.running()]
+                runs = TaskExecution.objects.using(using).open().filter(pk__in=ids)
+                return recovery.lose_runs(runs, now, using, reason=Reason.SHUTDOWN)
+
+        recovery.after_losing(database.retrying(work, using=using), now)
 
     def _safely(self, what: str, act: object) -> None:
         """Each step of a shutdown is tried, whatever became of the one before; recovery mends what fails."""

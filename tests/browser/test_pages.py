@@ -136,7 +136,7 @@ def test_charts_follow_the_theme_and_new_data(visitor, wang, make_task, make_exe
     assert page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()") != before
 
 
-def test_within_a_site_of_its_own(visitor, wang, settings, make_task, make_execution, live_server):
+def test_within_a_site_of_its_own(visitor, wang, settings, make_task, make_execution):
     settings.ROOT_URLCONF = "tests.browser.office_urls"
     task = make_task()
     execution = make_execution(task)

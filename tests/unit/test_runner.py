@@ -14,7 +14,7 @@ from django.test import override_settings
 from django.utils import timezone, translation
 
 from django_sched_tasks import live, registry, runner
-from django_sched_tasks.exceptions import RunCancelled
+from django_sched_tasks.exceptions import RunCancelled, RunTimedOut
 from django_sched_tasks.models.transitions import Claim
 from tests.support.waiting import until
 from tests.zoo.models import Effect
@@ -291,21 +291,21 @@ def test_a_coroutine_ends_wherever_it_runs():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_on_which_a_run_was_interrupted_is_not_used_again():
-    def interrupted():
+@pytest.mark.parametrize("error", [None, ValueError, RunCancelled, RunTimedOut])
+def test_a_connection_on_which_a_run_was_interrupted_is_not_used_again(error):
+    def function():
         connection.ensure_connection()
+        connection.close_at = None  # as with CONN_MAX_AGE: it would stay
         used.append(connection.connection)
-        raise RunCancelled
+        if error is not None:
+            raise error
 
     used = []
     taken = claim("ok")
-    function = replace(registry.resolve(taken.func), callable=interrupted)
+    runner.run(taken, replace(registry.resolve(taken.func), callable=function))
     connection.ensure_connection()
-    before = connection.connection
-    assert runner.run(taken, function).status == "cancelled"
-    connection.ensure_connection()
-    assert used == [before]
-    assert connection.connection is not before
+    was_interrupted = error in (RunCancelled, RunTimedOut)
+    assert (connection.connection is not used[0]) is was_interrupted
 
 
 def run_watched(func):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -57,3 +57,18 @@ def instant(name: str, text: str) -> datetime:
         message = _("%(name)s is %(given)r, not an ISO 8601 date or datetime such as 2027-01-31T09:00:00Z.")
         raise CommandError(message % {"name": name, "given": text}) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=get_default_timezone())).astimezone(UTC)
+
+
+def read_json(what: str, kind: type) -> Callable[[str], Any]:
+    """A reader of JSON of one kind, for argparse; ``what`` names it."""
+
+    def read(text: str) -> Any:
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise ArgumentTypeError(_("%(given)s is not JSON: %(error)s") % {"given": text, "error": error}) from error
+        if not isinstance(value, kind):
+            raise ArgumentTypeError(_("%(given)s is not %(what)s of JSON") % {"given": text, "what": what})
+        return value
+
+    return read

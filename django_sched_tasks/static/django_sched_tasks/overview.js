@@ -33,8 +33,8 @@
     }
 
     function axes(format) {
-        const stroke = colour("--body-quiet-color");
-        const grid = { stroke: colour("--hairline-color"), width: 1 };
+        const stroke = colour("--sched-soft");
+        const grid = { stroke: colour("--sched-hairline"), width: 1 };
         const hours = (_, splits) => splits.map((split) => {
             const moment = new Date(split * 1000);
             return `${two(moment.getHours())}:${two(moment.getMinutes())}`;

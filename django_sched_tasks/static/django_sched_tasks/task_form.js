@@ -655,7 +655,7 @@
             }
         });
         form.addEventListener("change", soon);
-        ask();
+        timer = setTimeout(ask, 0); // once the triggers have their fields
         return soon;
     }
 

@@ -236,3 +236,45 @@ def test_secrets_among_the_arguments_are_not_shown(root, execute, page):
     html = root.get(page(execution)).content.decode()
     assert "*****" in html
     assert "hunter22" not in html
+
+
+def test_an_open_execution_is_followed(viewer, execute, page, make_node):
+    execution = execute(status="running", finished_at=None, duration=None, output="one", progress=7)
+    shown = viewer.get(page(execution)).content.decode()
+    assert f'data-sched-live="{page(execution, "live")}" data-sched-state="running"' in shown
+
+    answer = viewer.get(page(execution, "live")).json()
+    assert (answer["state"], answer["output"]) == ("running", "one")
+    assert "running for" in answer["parts"]["sched-course"]
+
+
+def test_an_ended_one_is_not(viewer, may, execute, page):
+    execution = execute()
+    assert "data-sched-live" not in viewer.get(page(execution)).content.decode()
+    assert viewer.get(page(execution, "live")).json()["state"] == "succeeded"
+    assert may("view_schedulertask").get(page(execution, "live")).status_code == 403
+
+
+def test_the_steps_from_due_to_done(viewer, execute, page, text_of):
+    due = timezone.now() - timedelta(minutes=1)
+    waited = {"queued_at": due + timedelta(seconds=1), "started_at": due + timedelta(seconds=5)}
+    execution = execute(run_at=due, fire_at=due, **waited, finished_at=due + timedelta(seconds=25), duration=20)
+
+    text = text_of(viewer.get(page(execution)))
+    for part in ("Due", "+1.0 s", "Started", "+4.0 s", "Finished", "+20.0 s", "waited 5.0 s, ran 20.0 s"):
+        assert part in text
+
+
+def test_who_asked_a_run_to_end_is_told(viewer, execute, page, text_of):
+    asked = {"cancel_requested_at": timezone.now(), "cancel_requested_by": "wang"}
+    execution = execute(status="running", finished_at=None, duration=None, **asked)
+
+    assert "wang asked it to end" in text_of(viewer.get(page(execution)))
+
+
+def test_a_mended_run_starts_from_its_page(root, viewer, execute, page):
+    execution = execute(status="failed")
+    url = f"{page(execution.task, 'run_with')}?execution={execution.pk}"
+
+    assert f'href="{url}"' in root.get(page(execution)).content.decode()
+    assert url not in viewer.get(page(execution)).content.decode()

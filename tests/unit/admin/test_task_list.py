@@ -280,3 +280,67 @@ def test_the_page_of_deletion_costs_the_same_with_a_long_history(root, task, mak
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
+
+
+def test_the_buttons_of_a_row_lead_back_to_the_list_as_it_was(root, task, page, messages_of):
+    url = f"{reverse(TASKS)}?trigger=cron&q=sync"
+    html = root.get(url).content.decode()
+    assert f'formaction="{page(task, "run")}?list=trigger%3Dcron%26q%3Dsync"' in html
+
+    data = {f"note-{task.pk}": "From the row", "note": "Another field's"}
+    response = root.post(f"{page(task, 'pause')}?list=trigger%3Dcron%26q%3Dsync", data, follow=True)
+
+    assert response.redirect_chain == [(url, 302)]
+    assert messages_of(response) == ["1 task is paused."]
+    task.refresh_from_db()
+    assert task.pause_note == "From the row"
+
+
+def test_a_row_has_the_buttons_that_fit(root, may, make_task, page):
+    active, paused, finished = (make_task(name) for name in ("Active", "Paused", "Finished"))
+    operations.pause_task(paused.pk)
+    finish(finished)
+
+    html = root.get(reverse(TASKS)).content.decode()
+    for task, names in ((active, {"run", "pause"}), (paused, {"run", "resume"}), (finished, {"run"})):
+        assert {name for name in ("run", "pause", "resume") if f'"{page(task, name)}?list=' in html} == names
+
+    html = may("view_schedulertask", "pause_schedulertask").get(reverse(TASKS)).content.decode()
+    assert f"{page(active, 'pause')}?list=" in html
+    assert f"{page(active, 'run')}?list=" not in html
+
+
+def test_a_note_for_all_that_are_selected(root, make_task):
+    tasks = [make_task("One"), make_task("Two")]
+    data = {"action": "pause", "note": "Moving", "_selected_action": [task.pk for task in tasks]}
+    root.post(reverse(TASKS), data)
+
+    assert set(SchedulerTask.objects.values_list("pause_note", flat=True)) == {"Moving"}
+
+
+def test_the_latest_outcomes_in_a_strip(root, task, make_execution, text_of):
+    now = timezone.now()
+    for number in range(25):
+        status = "failed" if number in (3, 22) else "succeeded"  # the former is too long ago to be shown
+        make_execution(task, status=status, fire_at=now + timedelta(seconds=number), duration=number / 10)
+
+    response = root.get(reverse(TASKS))
+    html = response.content.decode()
+    assert html.count("<rect") == 20
+    assert html.count("sched-fill-bad") == 1
+    assert 'aria-label="Succeeded: 19, Failed: 1"' in html
+    assert "95% succeeded, typically 1.4 s" in text_of(response)
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"), [("late", {"Late", "Waits"}), ("broken", {"Broken"}), ("open", {"Waits"})]
+)
+def test_tasks_that_somebody_should_look_at(root, make_task, condition, names):
+    late, broken, waits, _well = (make_task(name) for name in ("Late", "Broken", "Waits", "Well"))
+    SchedulerTask.objects.filter(pk=late.pk).update(next_run=timezone.now() - timedelta(minutes=5))
+    SchedulerTask.objects.filter(pk=broken.pk).update(schedule_error="No.")
+    operations.run_task(waits.pk)
+    TaskExecution.objects.update(run_at=timezone.now() - timedelta(minutes=5))
+
+    response = root.get(f"{reverse(TASKS)}?condition={condition}")
+    assert {task.name for task in response.context["cl"].result_list} == names
