@@ -14,7 +14,10 @@ from tests.unit.test_runner import claim as make_claim
 
 
 @pytest.fixture
-def pool():
+def pool(monkeypatch):
+    """Without the monitor, whose thread would still ask the database when the next test has it to itself."""
+    for name in ("watch", "unwatch"):
+        monkeypatch.setattr(processes.live, name, lambda *args: None)
     executors = []
 
     def pool(**options):
