@@ -22,7 +22,7 @@ SCHED_TASKS = {{
         "default": {{"BACKEND": "django_sched_tasks.executors.ThreadExecutor"}},
         "celery": {{
             "BACKEND": "django_sched_tasks.executors.CeleryExecutor",
-            "OPTIONS": {{"options": {{"queue": "{queue}"}}}},
+            "OPTIONS": {{"dispatch_timeout": 12, "options": {{"queue": "{queue}"}}}},
         }},
         "tasks": {{"BACKEND": "django_sched_tasks.executors.DjangoTasksExecutor"}},
     }},
@@ -106,11 +106,11 @@ def site(database, broker, make_site):
     return site
 
 
-def both_brokers(*databases):
-    """A test on these databases, with each broker."""
+def with_brokers(*names):
+    """A test with these brokers, on PostgreSQL."""
 
     def decorate(test):
-        return pytest.mark.parametrize("broker", ["redis", "rabbitmq"], indirect=True)(on(*databases)(test))
+        return pytest.mark.parametrize("broker", names, indirect=True)(on("postgresql")(test))
 
     return decorate
 
@@ -139,7 +139,20 @@ def ended(site, execution, within=20):
     return site.wait_for_execution(within=within, pk=execution, finished_at__isnull=False)
 
 
-@both_brokers("postgresql")
+def wait_for_all(site):
+    """Until nothing is open; a message that got lost is noticed after the dispatch timeout."""
+
+    def shown():
+        rows = site.executions(finished_at=None)
+        return [(row["id"], row["status"], row["node_id"], row["dispatched_at"]) for row in rows]
+
+    try:
+        until(lambda: not site.executions(finished_at=None), within=45)
+    except AssertionError:
+        raise AssertionError(f"Still open: {shown()}") from None
+
+
+@with_brokers("redis")
 def test_the_row_tells_the_whole_story(site):
     node, workers = site.runscheduler(), worker(site)
     row = ended(site, start(site, "work"))
@@ -174,7 +187,7 @@ def test_the_row_tells_the_whole_story(site):
     assert workers.terminate() == 0
 
 
-@both_brokers("postgresql")
+@with_brokers("redis", "rabbitmq")
 def test_a_worker_and_a_broker_that_go_away(site):
     """A worker killed mid-run, a broker cut and mended: nothing is lost without a word, nothing starts twice."""
     every = add_every(site, executor="celery", on_crash="retry")
@@ -198,19 +211,17 @@ def test_a_worker_and_a_broker_that_go_away(site):
     site.broker.proxy.mend()
     site.wait_for_effects(count + 4, within=40, label="every")
     site.pause(every)
-    until(lambda: not site.executions(finished_at=None), within=30, what="all have ended")
+    wait_for_all(site)
     rows = site.executions(task_id=every)
     assert {row["status"] for row in rows} <= {"succeeded", "lost"}
-    # Redis hands a message to a worker whose connection has just gone; it is noticed, and its execution runs again.
-    assert sum(row["status"] == "lost" for row in rows) <= 2
+    # What Redis has handed to a worker that dies, or that is cut off just then, is noticed, and runs again.
     assert {row["fire_at"] for row in rows} == {row["fire_at"] for row in rows if row["status"] == "succeeded"}
     check_accounts(site)
     check_nothing_ran_twice(site)
     second.kill()
 
 
-@on("postgresql")
-@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+@with_brokers("rabbitmq")
 def test_what_waits_for_a_worker_is_cancelled_at_once_and_no_message_is_heeded_twice(site):
     site.runscheduler()
     waiting = [start(site, "work", name=name, args=[name]) for name in ("cancelled", "kept")]
@@ -225,8 +236,7 @@ def test_what_waits_for_a_worker_is_cancelled_at_once_and_no_message_is_heeded_t
     assert [effect["label"] for effect in site.effects()] == ["kept"]
 
 
-@on("postgresql", "sqlite")
-@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+@with_brokers("redis")
 def test_a_task_moves_between_executors_while_it_runs(site):
     every = add_every(site)
     nodes = [site.runscheduler() for _ in range(2)]
@@ -237,7 +247,7 @@ def test_a_task_moves_between_executors_while_it_runs(site):
         seen = len(site.executions(executor=executor, status="succeeded"))
         until(lambda e=executor, s=seen: len(site.executions(executor=e, status="succeeded")) >= s + 3, within=15)
     site.pause(every)
-    until(lambda: not site.executions(finished_at=None), within=20)
+    wait_for_all(site)
     assert {row["executor"] for row in site.executions()} >= {"celery", "tasks", "default"}
     assert {row["status"] for row in site.executions()} == {"succeeded"}
     check_accounts(site)

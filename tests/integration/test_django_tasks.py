@@ -84,7 +84,7 @@ def ended(site, execution, within=20):
     return site.wait_for_execution(within=within, pk=execution, finished_at__isnull=False)
 
 
-@on("sqlite", "postgresql", fixture="empty_database")
+@on("sqlite", fixture="empty_database")
 def test_plain_functions_and_tasks_run_on_both_backends(site):
     node = site.runscheduler()
     for executor in ("now", "tasks"):

@@ -11,7 +11,7 @@ from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecut
 from django_sched_tasks.recording import Group
 from django_sched_tasks.testing import ManualScheduler
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 MESSAGE = "the message"
 
 
@@ -123,8 +123,10 @@ def test_a_late_end_of_a_lost_run_is_told_as_what_it_was(dispatched, at, monkeyp
     assert (row(pk).status, row(pk).reason) == ("succeeded", "late")
 
 
-def test_an_outcome_is_held_while_the_database_is_away(dispatched, monkeypatch):
+@pytest.mark.django_db(transaction=True)
+def test_an_outcome_is_held_while_the_database_is_away(dispatched, at, monkeypatch):
     pk = dispatched()
+    recording.begin(pk, MESSAGE, "host:1", at(0), "default")
     write, failures = worker._write, iter([OperationalError("gone"), OperationalError("still")])
 
     def fail_twice(outcome, using):
@@ -135,8 +137,8 @@ def test_an_outcome_is_held_while_the_database_is_away(dispatched, monkeypatch):
     monkeypatch.setattr(worker, "_write", fail_twice)
     monkeypatch.setattr(worker, "FIRST_DELAY", 0.01)
     monkeypatch.setattr(worker.connections["default"], "close", lambda: None)  # it is the test's
-    assert worker.perform(pk, MESSAGE) == "succeeded"
-    assert row(pk).status == "succeeded"
+    assert worker.end(MESSAGE, ExecutionStatus.TIMED_OUT)
+    assert row(pk).status == "timed_out"
 
 
 # What a worker's other process sees.

@@ -1,0 +1,35 @@
+"""What ``manage.py runscheduler`` makes of its arguments."""
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from django_sched_tasks import service
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """With what a scheduler would have been run."""
+    calls = []
+    monkeypatch.setattr(service, "run_scheduler", lambda **options: calls.append(options))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("given", "queues"),
+    [
+        ([], None),
+        (["--queues", "etl"], {"etl": None}),
+        (["--queues", " etl : 2 , mail "], {"etl": 2, "mail": None}),
+    ],
+)
+def test_queues_are_names_with_or_without_slots(started, given, queues):
+    call_command("runscheduler", *given)
+    assert [options["queues"] for options in started] == [queues]
+
+
+@pytest.mark.parametrize("given", ["", "etl,", "etl:", "etl:0", "etl:-1", "etl:two", ":2", "etl:2:3", "etl:²"])
+def test_other_queues_are_refused_with_a_right_example(started, given):
+    with pytest.raises(CommandError, match="etl:2,mail"):
+        call_command("runscheduler", "--queues", given)
+    assert started == []
