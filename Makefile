@@ -38,10 +38,10 @@ soak: $(VENV)/.installed-soak-$(DATABASE) ## Kill and stop nodes for $MINUTES (3
 	$(BIN)/python -m tests.chaos.soak --form $(FORM) --minutes $(MINUTES) --database $(DATABASE)
 
 mutations: $(VENV)/.installed-chaos ## Take guards out of the engine, one at a time, see tests fail, and log it
-	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_mutations.py
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -o faulthandler_timeout=1800 -m chaos tests/chaos/test_mutations.py
 
 burst: $(VENV)/.installed-chaos ## Run 10,000 tasks due in the same second on four nodes, and log how long it takes
-	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_starts.py -k s10
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -o faulthandler_timeout=1800 -m chaos tests/chaos/test_starts.py -k s10
 
 clean: ## Remove all that these commands made, the demo's database too
 	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -109,5 +109,5 @@ def test_s06_all_nodes_are_killed_and_come_back_later(site, audit):
     assert site.manage("runscheduler", "--once").returncode == 0
     audit(site, dead_may_be=[node.pid for node in nodes])
     assert max(row["covers"] for row in site.executions(task_id=folded)) >= 6
-    assert [row["covers"] >= 3 for row in site.executions(task_id=each, reason="catch_up")] == [True]
-    assert [row["covers"] >= 4 for row in site.executions(task_id=graced, reason="grace")] == [True]
+    assert max(row["covers"] for row in site.executions(task_id=each, reason="catch_up")) >= 3
+    assert max(row["covers"] for row in site.executions(task_id=graced, reason="grace")) >= 4

@@ -66,10 +66,11 @@ def test_s08_a_planner_stopped_inside_its_transaction_gives_its_rows_free(site, 
     """The server ends a transaction in which nothing happens for ten seconds; SQLite cannot, see the guarantees."""
     site.add(name="every", **SECONDLY)
     stopped = stop_at(site, "plan.write")
+    since = site.now()
     other = site.runscheduler()
-    pass_time(2)
-    assert site.executions() == []  # its lock is in the way
-    until(lambda: len(site.executions(status="succeeded")) >= 2, within=20, what="the other plans them")
+    until(lambda: len(site.executions(status="succeeded")) >= 2, within=30, what="the other plans them")
+    first = min(row["queued_at"] for row in site.executions())
+    assert (first - since).total_seconds() > 5  # its lock was in the way until then
     resume(site, stopped)
     assert [other.terminate(), stopped.terminate()] == [0, 0]
     assert site.manage("runscheduler", "--once").returncode == 0
@@ -111,7 +112,7 @@ def test_s20_all_nodes_sleep_as_a_suspended_machine_does(site, audit, fault):
     # Whoever wakes up first may find the other silent, so either may have been given up, but never both.
     audit(site, dead_may_be=[node.pid for node in nodes], stopped=[node.pid for node in nodes])
     assert len(site.nodes(state="dead")) <= 1
-    assert sum(row["covers"] > 1 for row in site.executions(task_id=task)) <= 3  # one catch-up, and its neighbours
+    assert sum(row["covers"] >= 6 for row in site.executions(task_id=task)) == 1  # one catch-up
 
 
 @each("")

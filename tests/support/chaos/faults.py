@@ -36,10 +36,12 @@ POINTS = (
 
 def _kill():
     os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(1)
 
 
 def _stop():
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)  # another thread may take the signal, and this one would be past the point before it stands
 
 
 def _sleep():
