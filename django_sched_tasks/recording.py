@@ -98,6 +98,8 @@ def write(group: Group, now: datetime, using: str) -> Result:
                 [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
             )
             result.let_in = bool(retries)
+            if _queue_followers(to_record, result.ended, retries, now, using):
+                result.let_in = True
         result.handed_back = _settle_messages(group, using)
         if group.starts:
             _start([claim for claim, _ in group.starts], now, using, result)
@@ -106,6 +108,22 @@ def write(group: Group, now: datetime, using: str) -> Result:
     except Exception:  # what is committed stands, and must not be written again; a sweep mends what is left undone
         logger.exception("Runs are recorded, but what follows from it could not be done now")
     return result
+
+
+def _queue_followers(
+    written: Sequence[Outcome], ended: Sequence[Outcome], retries: Sequence[TaskExecution], now: datetime, using: str
+) -> list[TaskExecution]:
+    """Those of the runs that have ended for good; a transactional run has queued its own in its own transaction."""
+    here = {outcome.execution_id for outcome in written}
+    last = {outcome.execution_id: outcome for outcome in ended if outcome.execution_id in here}
+    if retries:
+        again = {(retry.task_id, retry.kind, retry.fire_at, retry.request) for retry in retries}
+        rows = TaskExecution.objects.using(using).filter(pk__in=list(last))
+        for pk, *run in rows.values_list("pk", "task_id", "kind", "fire_at", "request"):
+            if tuple(run) in again:
+                del last[pk]
+    ends = [operations.Ended(pk, outcome.job_id, outcome.status) for pk, outcome in last.items()]
+    return operations.queue_followers(ends, now, using=using)
 
 
 def begin(execution_id: int, message_id: str, worker: str, now: datetime, using: str) -> Claim | None:

@@ -17,7 +17,7 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections, transaction
 from django.utils import timezone, translation
 
-from django_sched_tasks import context, database, live, payload
+from django_sched_tasks import context, database, live, operations, payload
 from django_sched_tasks.exceptions import RolledBack, RunCancelled, RunTimedOut
 from django_sched_tasks.models import transitions
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
@@ -171,6 +171,8 @@ def _in_transaction(
         outcome = replace(end(value), finished_at=clock(), is_recorded=True)
         if not transitions.finish([outcome], using=using, late=False):
             raise RolledBack("Its writes are rolled back: the run had been given up before it ended.")
+        ended = operations.Ended(outcome.execution_id, outcome.job_id, outcome.status)
+        operations.queue_followers([ended], clock(), using=using)
     return outcome
 
 

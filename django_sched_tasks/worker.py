@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from django.db import connections, transaction
 
-from django_sched_tasks import conf, database, recording, registry, runner, signals
+from django_sched_tasks import conf, database, operations, recording, registry, runner, signals
 from django_sched_tasks.exceptions import FunctionNotFound, RunCancelled, RunTimedOut
 from django_sched_tasks.models import ExecutionStatus, Reason, SchedulerTask, TaskExecution, transitions
 from django_sched_tasks.models.transitions import Claim, Outcome
@@ -182,9 +182,12 @@ def _refuse(execution_id: int, message_id: str, error: FunctionNotFound, using: 
     def work() -> list[int]:
         with transaction.atomic(using=using):
             if hopeless:
-                return transitions.fail_unstarted(
+                failed = transitions.fail_unstarted(
                     [execution_id], now, using=using, reason=Reason.UNRESOLVED, error=str(error)
                 )
+                ends = [operations.Ended(pk, execution.job_id, ExecutionStatus.FAILED) for pk in failed]
+                operations.queue_followers(ends, now, using=using)
+                return failed
             return transitions.refuse(execution_id, message_id, now, using=using)
 
     if database.retrying(work, using=using):

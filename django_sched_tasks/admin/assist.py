@@ -184,6 +184,7 @@ def texts() -> dict[str, Any]:
             "date": _("A single time."),
             "calendarinterval": _("Every so many days, weeks or months, at one time of day."),
             "or": _("Whenever one of several triggers fires."),
+            "after": _("Whenever a run of another task, named by its job id, has ended."),
         },
     }
 

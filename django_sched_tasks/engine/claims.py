@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from django_sched_tasks import conf, database, registry, signals
+from django_sched_tasks import conf, database, operations, registry, signals
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.exceptions import FunctionNotFound
 from django_sched_tasks.models import ExecutionStatus, Reason, TaskExecution, transitions
@@ -123,9 +123,12 @@ class Claims:
     def _fail(self, claim: Claim, error: str, now: datetime) -> None:
         def work() -> list[int]:
             with transaction.atomic(using=self._node.using):
-                return transitions.fail_unstarted(
+                failed = transitions.fail_unstarted(
                     [claim.id], now, using=self._node.using, reason=Reason.UNRESOLVED, error=error
                 )
+                ends = [operations.Ended(pk, claim.job_id, ExecutionStatus.FAILED) for pk in failed]
+                operations.queue_followers(ends, now, using=self._node.using)
+                return failed
 
         if database.retrying(work, using=self._node.using):
             logger.error("Execution %s of %s failed: %s", claim.id, claim.task_name, error)

@@ -178,6 +178,9 @@ def lose_runs(
             retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)
+    final = [run for run in lost if not _runs_again(run)]
+    ends = [operations.Ended(run.pk, run.job_id, ExecutionStatus.LOST) for run in final]
+    operations.queue_followers(ends, now, using=using)
     return lost
 
 
@@ -221,6 +224,8 @@ def _fail_without_executor(node: Node, now: datetime) -> bool:
         error = "No live node has its executor; SCHED_TASKS['EXECUTORS'] of the nodes name theirs."
         ids = [execution.pk for execution in waiting]
         won = transitions.fail_unstarted(ids, now, using=node.using, reason=Reason.NO_EXECUTOR, error=error)
+        ends = [operations.Ended(run.pk, run.job_id, ExecutionStatus.FAILED) for run in waiting if run.pk in won]
+        operations.queue_followers(ends, now, using=node.using)
     failed = [execution for execution in waiting if execution.pk in won]
     for execution in failed:
         execution.status, execution.reason = ExecutionStatus.FAILED, Reason.NO_EXECUTOR

@@ -24,6 +24,7 @@ from django_sched_tasks.operations.declared import (
 )
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.executors import ExecutorInfo, executors
+from django_sched_tasks.operations.following import Ended, queue_followers
 from django_sched_tasks.operations.history import prune
 from django_sched_tasks.operations.monitoring import Health, health
 from django_sched_tasks.operations.queues import unserved_queues
@@ -42,6 +43,7 @@ __all__ = [
     "MOST_BACKFILLED",
     "BackfillResult",
     "Drift",
+    "Ended",
     "ExecutorInfo",
     "Health",
     "PauseResult",
@@ -60,6 +62,7 @@ __all__ = [
     "pause_after_failures",
     "pause_task",
     "prune",
+    "queue_followers",
     "remove_task",
     "reset_to_declared",
     "resume_task",

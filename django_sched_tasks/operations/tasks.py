@@ -24,6 +24,7 @@ from django_sched_tasks.models import (
 )
 from django_sched_tasks.models.execution import FAILURE_STATUSES, NEVER_RAN, OPEN_STATUSES
 from django_sched_tasks.operations.commit import after_commit, let_others_in, locked, plan, task_rows, transact, who
+from django_sched_tasks.operations.following import refuse_circle, refuse_unknown
 
 _LIMITS = {"max_instances", "concurrency_key"}
 
@@ -57,6 +58,8 @@ def add_task(
     given = {"name": name, "func": func, "trigger": trigger, "trigger_args": trigger_args, **fields}
     instant = now or database.now(using)
     cleaned = definitions.clean_new(given, now=instant)
+    if source != Source.CODE:  # whose declarations come in any order
+        refuse_unknown(trigger, cleaned["trigger_args"], using)
 
     def work() -> SchedulerTask:
         by = who(user)
@@ -67,7 +70,7 @@ def add_task(
             task.save(using=using, force_insert=True)
         except IntegrityError as error:
             raise _duplicate(cleaned.get("job_id")) from error
-        return plan(task.pk, instant, using)
+        return _plan_followed(task.pk, instant, using)
 
     task = transact(work, using)
     after_commit(using, signals.task_added, task=task, user=who(user))
@@ -97,7 +100,9 @@ def update_task(
             task_rows(task_id, using).update(**values, updated_at=instant, updated_by=who(user))
         except IntegrityError as error:
             raise _duplicate(cleaned.get("job_id")) from error
-        return plan(task_id, instant, using), changed
+        if "trigger_args" in changed:
+            refuse_unknown(values.get("trigger", stored.trigger), values["trigger_args"], using)
+        return _plan_followed(task_id, instant, using), changed
 
     task, changed = transact(work, using)
     if changed:
@@ -227,6 +232,12 @@ def _latest_failures(task: SchedulerTask, most: int) -> list[str]:
     return errors[:most]
 
 
+def _plan_followed(task_id: int, now: datetime, using: str) -> SchedulerTask:
+    task = plan(task_id, now, using)
+    refuse_circle(task, using)
+    return task
+
+
 def _require_future(task: SchedulerTask, now: datetime) -> None:
     try:
         trigger = triggers.build(
@@ -234,7 +245,7 @@ def _require_future(task: SchedulerTask, now: datetime) -> None:
         )
     except InvalidTrigger as error:
         raise StateConflict(_("The trigger of the task is not valid, correct it first: %s") % error) from error
-    if trigger.next_after(max(now, task.planned_through or now)) is None:
+    if not trigger.follows and trigger.next_after(max(now, task.planned_through or now)) is None:
         raise StateConflict(_("The task has no fire time left. Give it a trigger with a future, then resume it."))
 
 

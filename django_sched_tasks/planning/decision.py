@@ -106,6 +106,7 @@ class Decision:
     lets_go: int | None = None  # the row that gathered fire times and takes no more of them
     schedule_error: str = ""
     replaces_waiting: bool = False
+    follows: str = ""
 
     def covered(self, *statuses: ExecutionStatus) -> int:
         return sum(part.covers for part in self.segments if not statuses or part.status in statuses)
@@ -146,6 +147,9 @@ def _adopt(task: TaskRow, settled: Decision, now: datetime) -> Decision:
         return changed
     try:
         trigger = _trigger(task.when, settled.anchor)
+        if trigger.follows:
+            active = task.when._replace(status=TaskStatus.ACTIVE)
+            return replace(changed, follows=trigger.follows, when=active)
         next_run = trigger.next_after(through)
         if next_run is None and task.when.trigger == "date":
             # One that came by SQL a moment ahead may be past by now: it has not been planned, so it still fires.

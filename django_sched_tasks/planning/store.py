@@ -108,6 +108,7 @@ REPLAN = (
     "planned_trigger_args",
     "planned_timezone",
     "planned_status",
+    "follows",
 )
 
 
@@ -297,6 +298,7 @@ def _replan(item: Planned) -> tuple[Any, ...]:
         Verbatim(decision.when.args),
         decision.when.timezone,
         decision.when.status,
+        decision.follows,
     )
 
 

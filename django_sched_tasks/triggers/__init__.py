@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_sched_tasks.exceptions import InvalidTrigger
 
-from . import calendarinterval, cron, crontab, date, either, interval
+from . import after, calendarinterval, cron, crontab, date, either, interval
 from .arguments import Arguments, Context
 from .base import EARLIEST, Scan, Trigger, in_utc
 from .errors import as_json, refused, shown, unknown_name
@@ -28,6 +28,7 @@ KINDS: dict[str, TriggerKind] = {
     "date": date.KIND,
     "calendarinterval": calendarinterval.KIND,
     "or": either.KIND,
+    "after": after.KIND,
 }
 
 
@@ -37,7 +38,7 @@ def validate(trigger: object, trigger_args: object, *, timezone: str = "", now: 
     def checked(trigger: object, trigger_args: object, context: Context) -> Trigger:
         args = _arguments(trigger, trigger_args, context)
         built = args.kind.build(args)
-        if built.next_after(now) is None:
+        if not built.follows and built.next_after(now) is None:
             text = _("This %(kind)s trigger never fires. %(why)s A right one: %(example)s.")
             values = {"kind": args.kind.name, "why": args.kind.never(args), "example": as_json(args.kind.example)}
             raise refused(text % values)

@@ -34,6 +34,9 @@ class Scan:
 class Trigger(BaseTrigger):
     """The *when* of a task. Immutable and pure: it never reads the clock."""
 
+    follows = ""
+    """The job id of the task whose ends set this one off, of a trigger that has no fire times of its own."""
+
     def __init__(self, *, start: datetime | None = None, end: datetime | None = None, jitter: int = 0) -> None:
         self.start = start
         self.end = end
