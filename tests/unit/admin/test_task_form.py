@@ -225,3 +225,8 @@ def test_examples_of_every_kind_are_shown(root):
     help_text = response.context["adminform"].form.fields["trigger_args"].help_text
     assert "*/5 9-17 * * mon-fri" in help_text
     assert json.loads(response.context["adminform"].form["trigger_args"].value()) == {}
+
+
+def test_a_task_declared_in_code_says_so(root, make_task, page, text_of):
+    assert "Declared in code" in text_of(root.get(page(make_task("In code", source="code"))))
+    assert "Declared in code" not in text_of(root.get(page(make_task("By hand", source="admin"))))
