@@ -1,15 +1,19 @@
 # What a newcomer needs: Python 3.11 or later, and make.
 PYTHON ?= python3
 PORT ?= 8000
+# What `make soak` runs, and for how long: FORM is soak or storm, DATABASE sqlite, postgresql or mariadb.
+FORM ?= soak
+DATABASE ?= sqlite
+MINUTES ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs soak mutations burst clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Serve the example site on http://127.0.0.1:$PORT (8000), with running tasks
 	@$(MANAGE) migrate --verbosity 0
@@ -30,6 +34,15 @@ lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
 docs: $(VENV)/.installed-dev ## Build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
 
+soak: $(VENV)/.installed-soak-$(DATABASE) ## Kill and stop nodes for $MINUTES (30) on $DATABASE (sqlite), and log it
+	$(BIN)/python -m tests.chaos.soak --form $(FORM) --minutes $(MINUTES) --database $(DATABASE)
+
+mutations: $(VENV)/.installed-chaos ## Take guards out of the engine, one at a time, see tests fail, and log it
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_mutations.py
+
+burst: $(VENV)/.installed-chaos ## Run 10,000 tasks due in the same second on four nodes, and log how long it takes
+	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -m chaos tests/chaos/test_starts.py -k s10
+
 clean: ## Remove all that these commands made, the demo's database too
 	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .coverage .coverage.* htmlcov .hypothesis
@@ -39,7 +52,11 @@ clean: ## Remove all that these commands made, the demo's database too
 $(VENV)/.installed: EXTRAS =
 $(VENV)/.installed-test: EXTRAS = [test]
 $(VENV)/.installed-dev: EXTRAS = [dev]
-$(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev: pyproject.toml
+$(VENV)/.installed-soak-sqlite: EXTRAS = [test]
+$(VENV)/.installed-soak-postgresql: EXTRAS = [test,postgres]
+$(VENV)/.installed-soak-mariadb: EXTRAS = [test,mysql]
+$(VENV)/.installed-chaos: EXTRAS = [test,postgres,mysql]
+$(addprefix $(VENV)/.installed,$(empty) -test -dev -soak-sqlite -soak-postgresql -soak-mariadb -chaos): pyproject.toml
 	@echo "Installing into $(VENV), which takes a moment ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'

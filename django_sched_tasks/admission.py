@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from django_sched_tasks import database
 from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution, transitions
 
+WINDOW = 1_000  # executions that are read and let in at a time: a backfill may queue many more
 
-class Waiting(NamedTuple):
-    """An execution as this room sees it."""
 
-    pk: int
-    task_id: int
-    concurrency_key: str
+class Group(NamedTuple):
+    """What shares a limit: the executions of one task, or those of one concurrency key."""
+
+    key: str
+    task_id: int | None
+
+    @staticmethod
+    def of(task_id: int, key: str) -> Group:
+        return Group(key, None) if key else Group("", task_id)
+
+    @property
+    def condition(self) -> Q:
+        return (
+            Q(concurrency_key=self.key, task__isnull=False) if self.key else Q(task_id=self.task_id, concurrency_key="")
+        )
 
 
 def admit(task_ids: Collection[int], *, keys: Collection[str] = (), using: str) -> list[int]:
@@ -27,7 +37,7 @@ def admit(task_ids: Collection[int], *, keys: Collection[str] = (), using: str) 
     Whoever grants room holds the lock on the rows of all tasks concerned, so two nodes never grant the same room.
     """
     keys = {key for key in keys if key}
-    if not _waiting(task_ids, keys, using=using):
+    if not _groups(task_ids, keys, using=using):
         return []
     return database.retrying(lambda: _admit(task_ids, keys, using=using), using=using)
 
@@ -41,13 +51,17 @@ def admit_all(*, using: str) -> list[int]:
     return admit([task_id for task_id, _ in waiting], keys=[key for _, key in waiting], using=using)
 
 
-def _waiting(task_ids: Collection[int], keys: Collection[str], *, using: str) -> list[Waiting]:
+def _waiting(condition: Q, *, using: str) -> Any:
+    return TaskExecution.objects.using(using).waiting().exclude(reason=Reason.COALESCING).filter(condition)
+
+
+def _groups(task_ids: Collection[int], keys: Collection[str], *, using: str) -> set[Group]:
+    """The groups concerned in which something waits."""
     concerned = Q(task_id__in=task_ids)
     if keys:
         concerned |= Q(concurrency_key__in=keys, task__isnull=False)
-    rows = TaskExecution.objects.using(using).waiting().exclude(reason=Reason.COALESCING).filter(concerned)
-    rows = rows.order_by("-priority", "run_at", "pk")
-    return [Waiting(*row) for row in rows.values_list("pk", "task_id", "concurrency_key")]
+    rows = _waiting(concerned, using=using).order_by().values_list("task_id", "concurrency_key").distinct()
+    return {Group.of(task_id, key) for task_id, key in rows}
 
 
 def _admit(task_ids: Collection[int], keys: Collection[str], *, using: str) -> list[int]:
@@ -62,26 +76,42 @@ def _admit(task_ids: Collection[int], keys: Collection[str], *, using: str) -> l
             .select_for_update()
             .values_list("pk", "max_instances")
         )
-        waiting = [row for row in _waiting(task_ids, keys, using=using) if row.task_id in limits]
-        used = _used(waiting, using=using)
-        granted = []
-        for row in waiting:
-            limit, group = limits[row.task_id], _group(row)
-            if limit is None or used[group] < limit:
-                used[group] += 1
-                granted.append(row.pk)
-        return transitions.admit(granted, using=using)
+        groups = _groups(task_ids, keys, using=using)
+        used = _used(groups, using=using)
+        granted: list[int] = []
+        for group in sorted(groups):
+            for ids in _grants(group, limits, used.get(group, 0), using=using):
+                granted += transitions.admit(ids, using=using)
+        return granted
 
 
-def _group(row: Waiting) -> tuple[str, Any]:
-    return ("key", row.concurrency_key) if row.concurrency_key else ("task", row.task_id)
+def _grants(group: Group, limits: Mapping[int, int | None], used: int, *, using: str) -> Iterator[list[int]]:
+    """The executions of a group that there is room for, first come first, a window at a time.
+
+    Tasks that share a key have limits of their own for what is used by all.
+    """
+    while True:
+        roomy = [task_id for task_id, limit in limits.items() if limit is None or used < limit]
+        rows = _waiting(group.condition & Q(task_id__in=roomy), using=using).order_by("-priority", "run_at", "pk")
+        ids = []
+        for pk, task_id in rows.values_list("pk", "task_id")[:WINDOW]:
+            limit = limits[task_id]
+            if limit is None or used < limit:
+                used += 1
+                ids.append(pk)
+        if not ids:
+            return
+        yield ids
 
 
-def _used(waiting: Collection[Waiting], *, using: str) -> Counter[tuple[str, Any]]:
+def _used(groups: Collection[Group], *, using: str) -> dict[Group, int]:
     """How many executions of each group are open and past the gate."""
-    keys = {row.concurrency_key for row in waiting if row.concurrency_key}
-    tasks = {row.task_id for row in waiting if not row.concurrency_key}
+    keys = {group.key for group in groups if group.key}
+    tasks = {group.task_id for group in groups if not group.key}
     rows = TaskExecution.objects.using(using).open().filter(Q(task_id__in=tasks) | Q(concurrency_key__in=keys))
-    passed = rows.exclude(status="queued", claim_rank__isnull=True)
-    columns = passed.order_by().values_list("pk", "task_id", "concurrency_key")
-    return Counter(_group(Waiting(*row)) for row in columns)
+    passed = rows.exclude(status="queued", claim_rank__isnull=True).order_by()
+    used: dict[Group, int] = {}
+    for task_id, key, count in passed.values_list("task_id", "concurrency_key").annotate(Count("pk")):
+        group = Group.of(task_id, key)
+        used[group] = used.get(group, 0) + count
+    return used

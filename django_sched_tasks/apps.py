@@ -1,4 +1,8 @@
+from typing import Any
+
 from django.apps import AppConfig, apps
+from django.core import mail
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,8 +14,19 @@ class SchedTasksConfig(AppConfig):
     def ready(self) -> None:
         from django_sched_tasks import autostart, checks  # noqa: F401, PLC0415 - the checks register themselves
 
+        post_migrate.connect(sync_after_migrate, sender=self)
         if apps.is_installed("django.contrib.admin"):
             from django_sched_tasks.contrib import history  # noqa: PLC0415
 
             history.connect()
         autostart.on_ready()
+
+
+def sync_after_migrate(using: str, **options: Any) -> None:
+    """Make the rows of what ``@scheduled`` declares. Not for the tests' database, nor after ``flush``."""
+    from django_sched_tasks import conf, database  # noqa: PLC0415 - the apps are loaded first
+    from django_sched_tasks.management.verbs import sync  # noqa: PLC0415
+
+    is_test, is_migrate = hasattr(mail, "outbox"), "plan" in options
+    if is_migrate and not is_test and conf.sync_after_migrate() and using == database.alias():
+        sync.after_migrate(options.get("verbosity", 1))

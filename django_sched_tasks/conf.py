@@ -7,14 +7,18 @@ like stands beside its default; ``problems()`` compares the host's dict with tha
 from __future__ import annotations
 
 import difflib
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
+Queues = dict[str, int | None]
+
 SETTING = "SCHED_TASKS"
+SHORTEST_TOKEN = 16
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
 
 
@@ -25,6 +29,7 @@ class Key:
     default: Any
     is_valid: Callable[[Any], bool]
     expected: str
+    is_secret: bool = False
 
 
 def _is_positive(value: Any) -> bool:
@@ -37,6 +42,20 @@ def _is_count(value: Any) -> bool:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_level(value: Any) -> bool:
+    return isinstance(value, str) and value in logging.getLevelNamesMapping()
+
+
+def _is_slots(value: Any) -> bool:
+    return value is None or (_is_count(value) and value > 0)
+
+
+def _is_queues(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _is_names(list(value)) and all(_is_slots(slots) for slots in value.values())
+    return _is_names(value)
 
 
 def _is_executors(value: Any) -> bool:
@@ -67,12 +86,22 @@ KEYS: dict[str, Key] = {
         ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
     ),
     "ALLOWED_FUNCS": Key((), _is_names, "a list of patterns such as 'shop.reports:daily' or 'shop.reports:*'"),
+    "SYNC_AFTER_MIGRATE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "EXECUTORS": Key(
         DEFAULT_EXECUTORS,
         _is_executors,
         "a dict of aliases, 'default' among them, each with BACKEND (a dotted path) and OPTIONS (a dict)",
     ),
-    "QUEUES": Key(None, lambda value: value is None or (_is_names(value) and value), "a list of queue names, or None"),
+    "QUEUES": Key(
+        None,
+        lambda value: value is None or (_is_queues(value) and bool(value)),
+        "a list of queue names, a dict of queue names and slots such as {'etl': 2, 'mail': None}, or None",
+    ),
+    "WEB_QUEUES": Key(
+        None,
+        lambda value: value is None or _is_queues(value),
+        "a list of queue names, a dict of queue names and slots such as {'etl': 2, 'mail': None}, or None",
+    ),
     "DEFAULTS": Key({}, lambda value: isinstance(value, Mapping), "a dict of policies for new tasks"),
     "POLL_INTERVAL": Key(1.0, _is_positive, "seconds, more than 0"),
     "HEARTBEAT_INTERVAL": Key(5.0, _is_positive, "seconds, more than 0"),
@@ -85,6 +114,21 @@ KEYS: dict[str, Key] = {
             value is None or (isinstance(value, Mapping) and set(value) == {"days"} and _is_positive(value["days"]))
         ),
         "{'days': N}, or None to keep all",
+    ),
+    "OUTPUT_LIMIT": Key(
+        65_536, lambda value: _is_count(value) and value >= 1_000, "a number of characters, 1000 or more"
+    ),
+    "OUTPUT_LEVEL": Key("INFO", _is_level, "the name of a level of logging, such as 'INFO'"),
+    "REDACT": Key(
+        ("password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key", "credential"),
+        _is_names,
+        "a list of words such as 'password' or 'token'",
+    ),
+    "HEALTH_TOKEN": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN),
+        "a secret text of at least 16 characters, or None",
+        is_secret=True,
     ),
     "API_PERMISSION_CLASSES": Key(
         ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
@@ -119,7 +163,8 @@ def problems() -> Iterator[tuple[str, str, str]]:
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(KEYS)}."
             yield str(name), f"{SETTING} has an unknown key {name!r}.", hint
         elif not KEYS[name].is_valid(value[name]):
-            yield name, f"{SETTING}[{name!r}] is {value[name]!r}.", f"It must be {KEYS[name].expected}."
+            shown = "not as it must be" if KEYS[name].is_secret else repr(value[name])
+            yield name, f"{SETTING}[{name!r}] is {shown}.", f"It must be {KEYS[name].expected}."
     if node_timeout() <= heartbeat_interval():
         yield (
             "NODE_TIMEOUT",
@@ -152,14 +197,30 @@ def allowed_funcs() -> tuple[str, ...]:
     return tuple(get("ALLOWED_FUNCS"))
 
 
+def sync_after_migrate() -> bool:
+    """Whether ``migrate`` makes and updates the rows of what ``@scheduled`` declares."""
+    return bool(get("SYNC_AFTER_MIGRATE"))
+
+
 def executors() -> dict[str, Mapping[str, Any]]:
     return dict(get("EXECUTORS"))
 
 
-def queues() -> tuple[str, ...] | None:
-    """The queues that a node of this host serves; None means all."""
-    value = get("QUEUES")
-    return None if value is None else tuple(value)
+def queues() -> Queues | None:
+    """The queues that a node of this site serves, each with its slots, None for all; None instead: every queue."""
+    return as_queues(get("QUEUES"))
+
+
+def web_queues() -> Queues | None:
+    """The same for nodes that a server process hosts."""
+    value = get("WEB_QUEUES")
+    return queues() if value is None else as_queues(value)
+
+
+def as_queues(value: Mapping[str, int | None] | Collection[str] | None) -> Queues | None:
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else dict(value)
+    return dict.fromkeys(value)
 
 
 def defaults() -> dict[str, Any]:
@@ -190,6 +251,27 @@ def retention_days() -> float | None:
     """How long ended executions are kept; None means for ever."""
     value = get("RETENTION")
     return None if value is None else float(value["days"])
+
+
+def output_limit() -> int:
+    """How many characters of a run's output are kept."""
+    return int(get("OUTPUT_LIMIT"))
+
+
+def output_level() -> int:
+    """The lowest level of log records that go to a run's output."""
+    return logging.getLevelNamesMapping()[get("OUTPUT_LEVEL")]
+
+
+def redact() -> tuple[str, ...]:
+    """The words that make the name of an argument that of a secret."""
+    return tuple(get("REDACT"))
+
+
+def health_token() -> str | None:
+    """What a monitor sends as ``Authorization: Bearer …`` to read the health without an account."""
+    value = get("HEALTH_TOKEN")
+    return None if value is None else str(value)
 
 
 def api_permission_classes() -> tuple[str, ...]:

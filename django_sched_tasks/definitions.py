@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import json
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from django_sched_tasks import conf, registry, triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
-from django_sched_tasks.models import SchedulerTask
+from django_sched_tasks.models import OnCrash, SchedulerTask
 from django_sched_tasks.payload import problem
 
 REQUIRED = ("name", "func", "trigger", "trigger_args")
@@ -29,6 +30,9 @@ POLICIES = (
     "max_retries",
     "retry_delay",
     "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "transactional",
     "on_crash",
     "pause_on_failure",
     "priority",
@@ -48,7 +52,11 @@ FIELDS = (
 )
 TRIGGER_FIELDS = ("trigger", "trigger_args", "timezone")
 FUNCTION_FIELDS = ("func", "args", "kwargs")
-JSON_FIELDS: dict[str, type] = {"trigger_args": dict, "kwargs": dict, "executor_options": dict, "args": list}
+CALL_FIELDS = (*FUNCTION_FIELDS, "transactional")
+JSON_FIELDS: dict[str, type] = {
+    **dict.fromkeys(("trigger_args", "kwargs", "executor_options"), dict),
+    **dict.fromkeys(("args", "retry_on"), list),
+}
 NEEDED_TEXT = ("name", "job_id", "queue", "executor")
 IDEMPOTENCY_KEY_LENGTH = 64
 LARGEST_VALUE = 64 * 1024  # characters of text, or of the JSON of a field
@@ -62,7 +70,9 @@ def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     defaults = {name: value for name, value in conf.defaults().items() if name in POLICIES}
     if given.get("trigger") == "date":
         defaults["misfire_grace_time"] = None  # a single date is late rather than never
-    values = {**defaults, **given}
+    if given.get("transactional"):
+        defaults.pop("on_crash", None)  # it says so itself
+    values = {**defaults, **_with_stored_secrets(given.get("func"), given, [], {})}
     if not values.get("job_id"):
         values.pop("job_id", None)
     errors: Errors = {name: [_("This field is required.")] for name in REQUIRED if name not in given}
@@ -71,8 +81,23 @@ def clean_new(given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
 def clean_changes(stored: SchedulerTask, changes: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The changed fields of a stored task; what repeats the stored value passes as it is."""
+    changes = _with_stored_secrets(changes.get("func", stored.func), changes, stored.args, stored.kwargs)
     touched = {name for name, value in changes.items() if not _repeats(stored, name, value)}
     return _clean(changes, stored, touched, {}, now)
+
+
+def _with_stored_secrets(func: Any, given: Mapping[str, Any], args: Any, kwargs: Any) -> Mapping[str, Any]:
+    """A secret is shown as ``*****``; whoever gives that back means the stored one."""
+    return registry.restored_arguments(func, dict(given), args, kwargs) if {"args", "kwargs"} & given.keys() else given
+
+
+def default(name: str) -> Any:
+    """What a field of a new task is when nobody gives it: the site's default of a policy, else the model's."""
+    defaults = conf.defaults()
+    if name in POLICIES and name in defaults:
+        return defaults[name]
+    field: Any = SchedulerTask._meta.get_field(name)
+    return field.get_default()
 
 
 def _repeats(stored: SchedulerTask, name: str, value: Any) -> bool:
@@ -108,8 +133,10 @@ def _clean(
 
     if touched & set(TRIGGER_FIELDS) and not errors.keys() & set(TRIGGER_FIELDS):
         _check_trigger(now_has, errors, now)
-    if touched & set(FUNCTION_FIELDS) and "func" not in errors:
+    if touched & set(CALL_FIELDS) and "func" not in errors:
         _check_function(now_has, errors)
+    if touched & {"transactional", "on_crash"} and now_has("transactional") is True:
+        _imply_retry(touched, cleaned, errors)
     if errors:
         raise InvalidDefinition(errors)
     return cleaned
@@ -125,6 +152,9 @@ def _clean_field(name: str, value: Any, base: SchedulerTask, cleaned: dict[str, 
     field: Any = SchedulerTask._meta.get_field(name)
     complaint = problem(value) or _wrong_type(name, field, value) or _too_large(name, value)
     if complaint:
+        errors[name] = [complaint]
+        return
+    if name == "retry_on" and (complaint := _wrong_exceptions(value)):
         errors[name] = [complaint]
         return
     if name in JSON_FIELDS or name in ("trigger", "func"):
@@ -203,6 +233,25 @@ def _wrong_choice(name: str, value: Any) -> str | None:
     return None
 
 
+def _wrong_exceptions(names: list[Any]) -> str | None:
+    for name in names:
+        given = name if isinstance(name, str) else json.dumps(name)
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            text = _("%(given)s is not the name of an exception, such as 'OSError' or 'requests.exceptions.Timeout'.")
+            return text % {"given": repr(given)}
+        if "." not in name and not _is_builtin_exception(name):
+            text = _("%(given)s is no exception of Python's own; write others with their module.%(hint)s")
+            nearest = difflib.get_close_matches(name, filter(_is_builtin_exception, dir(builtins)), n=1)
+            hint = _(" Did you mean '%(name)s'?") % {"name": nearest[0]} if nearest else ""
+            return text % {"given": repr(given), "hint": hint}
+    return None
+
+
+def _is_builtin_exception(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, BaseException)
+
+
 def _check_trigger(now_has: Any, errors: Errors, now: datetime) -> None:
     try:
         triggers.validate(now_has("trigger"), now_has("trigger_args"), timezone=now_has("timezone"), now=now)
@@ -218,10 +267,22 @@ def _check_function(now_has: Any, errors: Errors) -> None:
                 "It takes the context of Django's tasks, which a run here does not have: schedule a plain function."
             )
             raise InvalidDefinition({"func": text})
+        if function.is_async and now_has("transactional"):
+            text = _("%s is async; a transaction belongs to a thread, so only a plain function can be transactional.")
+            raise InvalidDefinition({"transactional": text % function.path})
         if not errors.keys() & {"args", "kwargs"}:
             registry.check_arguments(function, now_has("args"), now_has("kwargs"))
     except InvalidDefinition as error:
         errors.update(error.errors)
+
+
+def _imply_retry(touched: set[str], cleaned: dict[str, Any], errors: Errors) -> None:
+    """Effects happen exactly once only where a crash, which rolls them back, is followed by another run."""
+    if "on_crash" in touched and cleaned.get("on_crash") == OnCrash.LOSE:
+        text = _("A transactional task is run again after a crash, which has rolled its writes back: give 'retry'.")
+        errors["on_crash"] = [text]
+        return
+    cleaned["on_crash"] = OnCrash.RETRY.value
 
 
 def clean_note(note: Any) -> str:

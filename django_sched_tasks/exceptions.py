@@ -51,9 +51,25 @@ class SchedulerUnavailable(SchedTasksError):
     """A scheduler cannot run in this process."""
 
 
+class RolledBack(SchedTasksError):
+    """What a transactional run wrote was not committed: its execution had been given up, or it asked for a rollback."""
+
+
+class WorkerDied(SchedTasksError):
+    """The process that ran a function ended before the function returned."""
+
+
 class RunTimedOut(BaseException):
     """The run has taken longer than its timeout.
 
     Raised inside the running function. It is no ``Exception``, so a function that catches those does not go on by
     accident; clean up in ``finally``.
+    """
+
+
+class RunCancelled(BaseException):
+    """Somebody has asked that the run ends.
+
+    Raised inside the running function; a function that looks at ``current_execution().cancel_requested`` may raise it
+    itself. Like :class:`RunTimedOut` it is no ``Exception``.
     """

@@ -7,7 +7,7 @@ import enum
 import logging
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def shutdown_scheduler() -> None:
 def run_scheduler(
     *,
     started_by: str = "runscheduler",
-    queues: Collection[str] | None = None,
+    queues: Mapping[str, int | None] | Collection[str] | None = None,
     grace: float | None = None,
     once: bool = False,
 ) -> ExitCode:
@@ -67,7 +67,7 @@ def run_scheduler(
 
     The first SIGTERM or SIGINT drains it: nothing more is claimed, running functions get ``grace`` seconds to end
     (``SHUTDOWN_GRACE`` unless given). A second one forces the end. With ``once``, it runs all that is due now and
-    ends by itself.
+    ends by itself. ``queues`` are those that it serves, as names or as names and slots; ``QUEUES`` unless given.
     """
     if not apps.ready:
         django.setup()
@@ -87,7 +87,11 @@ def run_scheduler(
 
 
 def _start_when_ready(
-    started_by: str, queues: Collection[str] | None, stop: threading.Event, *, once: bool
+    started_by: str,
+    queues: Mapping[str, int | None] | Collection[str] | None,
+    stop: threading.Event,
+    *,
+    once: bool,
 ) -> Scheduler | None:
     """Start on a database that can be reached and has our tables, waiting for both."""
     from django_sched_tasks.engine import Scheduler  # noqa: PLC0415 - it loads models, which must wait for the apps

@@ -15,7 +15,8 @@ from django.dispatch import Signal
 
 execution_queued = Signal()  # planned, asked for, or a retry
 execution_claimed = Signal()  # a node has taken it
-execution_handed_back = Signal()  # that node gave it back without having started it
+execution_handed_back = Signal()  # that node, or the worker that it was sent to, gave it back without having started it
+execution_dispatched = Signal()  # it is about to be sent to a worker outside the nodes
 execution_started = Signal()  # its function is about to be called
 execution_finished = Signal()  # it has ended, as `status` says; also one that never ran
 

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min
 
-from django_sched_tasks import admission, conf, database, planning, runner
-from django_sched_tasks.engine import group, recovery
+from django_sched_tasks import admission, conf, database, planning, recording, runner
+from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.models import SchedulerTask, TaskExecution
@@ -54,21 +54,24 @@ class ManualScheduler:
         admission.admit_all(using=self._using)
         return result
 
-    def claim(self) -> list[group.Accepted]:
+    def claim(self) -> list[recording.Accepted]:
         """Take what may run."""
         return [
             accepted for alias in self.node.executors for accepted in self._claims.take(alias, self.slots, self.now)
         ]
 
-    def start(self, accepted: list[group.Accepted]) -> list[group.Accepted]:
+    def start(self, accepted: list[recording.Accepted]) -> list[recording.Accepted]:
         """Mark claims as running; answers those that may be called."""
-        started = set(group.write(group.Group([], accepted), self.now, self._using).started)
+        started = set(recording.write(recording.Group([], accepted), self.now, self._using).started)
         return [item for item in accepted if item[0].id in started]
 
-    def finish(self, accepted: list[group.Accepted]) -> None:
+    def finish(self, accepted: list[recording.Accepted]) -> None:
         """Call what has been started, one after another, and record how it went."""
-        outcomes = [replace(runner.run(claim, function), finished_at=self.now) for claim, function in accepted]
-        group.write(group.Group(outcomes, []), self.now, self._using)
+        outcomes = [
+            replace(runner.run(claim, function, clock=lambda: self.now), finished_at=self.now)
+            for claim, function in accepted
+        ]
+        recording.write(recording.Group(outcomes, []), self.now, self._using)
 
     def tick(self) -> list[TaskExecution]:
         """Plan and run all that is due at this instant, as often as one thing leads to another; answers what ran."""

@@ -7,7 +7,14 @@ from typing import Any
 from django.urls import URLPattern, re_path
 from rest_framework.routers import SimpleRouter
 
-from django_sched_tasks.api.lookups import FunctionViewSet, NodeViewSet, StatsViewSet, TriggerViewSet
+from django_sched_tasks.api.health import HealthViewSet
+from django_sched_tasks.api.lookups import (
+    ExecutorViewSet,
+    FunctionViewSet,
+    NodeViewSet,
+    StatsViewSet,
+    TriggerViewSet,
+)
 from django_sched_tasks.api.views import ExecutionViewSet, TaskViewSet
 
 app_name = "sched_tasks"
@@ -35,6 +42,7 @@ router = Router()
 router.register("tasks", TaskViewSet, basename="task")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("functions", FunctionViewSet, basename="function")
+router.register("executors", ExecutorViewSet, basename="executor")
 router.register("nodes", NodeViewSet, basename="node")
 
 urlpatterns = [
@@ -48,5 +56,6 @@ urlpatterns = [
     ),
     _route("triggers/preview", TriggerViewSet, post="preview", name="trigger-preview", basename="trigger"),
     _route("stats", StatsViewSet, get="show", name="stats", basename="stats"),
+    _route("health", HealthViewSet, get="show", name="health", basename="health"),
     *router.urls,
 ]

@@ -92,7 +92,15 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         left = [shown for shown, field in LEFT.items() if getattr(obj, field, None) not in (None, "")]
-        limits = ("misfire_grace_time", "timeout", "max_retries", "retry_delay", "retry_backoff", "on_crash")
+        limits = (
+            "misfire_grace_time",
+            "timeout",
+            "max_retries",
+            "retry_delay",
+            "retry_backoff",
+            "transactional",
+            "on_crash",
+        )
         asked = ("requested_by",) if getattr(obj, "requested_by", "") else ()
         what = (("task_link", "job_id"), "func", ("kind", "fire_time", *asked), ("attempts", "neighbours"))
         said = ("output_text",) if obj is not None and (obj.output or obj.finished_at is None) else ()

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_sched_tasks import registry
 from django_sched_tasks.admin import show, traceback
 from django_sched_tasks.admin.course import course
 from django_sched_tasks.admin.panel import outcome
@@ -32,6 +33,10 @@ GIVEN = {
     "overrides_text": "overrides",
     "executor_options_text": "executor_options",
 }
+
+
+def _hidden(execution: TaskExecution) -> tuple[Any, Any]:
+    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
 
 
 class ExecutionFields:
@@ -113,15 +118,20 @@ class ExecutionFields:
 
     @admin.display(description=gettext_lazy("positional arguments"))
     def args_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.args))
+        return show.block(show.as_json(_hidden(execution)[0]))
 
     @admin.display(description=gettext_lazy("keyword arguments"))
     def kwargs_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.kwargs))
+        return show.block(show.as_json(_hidden(execution)[1]))
 
     @admin.display(description=gettext_lazy("overrides"))
     def overrides_text(self, execution: TaskExecution) -> Any:
-        return show.block(show.as_json(execution.overrides))
+        if not execution.overrides:
+            return show.NOTHING
+        given = execution.overrides
+        shown = registry.hidden_arguments(execution.func, given.get("args"), given.get("kwargs"))
+        texts = dict(zip(("args", "kwargs"), shown, strict=True))
+        return show.block(show.as_json({name: texts.get(name, value) for name, value in given.items()}))
 
     @admin.display(description=gettext_lazy("executor options"))
     def executor_options_text(self, execution: TaskExecution) -> Any:

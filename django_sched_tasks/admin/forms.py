@@ -133,6 +133,10 @@ class TaskForm(TaskModelForm):
         if self._is_new():
             policies = {name: value for name, value in conf.defaults().items() if name in definitions.POLICIES}
             self.initial = {"job_id": "", **policies, **self.initial}
+        else:
+            task = self.instance
+            shown = registry.hidden_arguments(task.func, task.args, task.kwargs)
+            self.initial["args"], self.initial["kwargs"] = shown
         for field in self.fields.values():
             field.show_hidden_initial = False
         if "job_id" in self.fields:

@@ -9,12 +9,18 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_sched_tasks import database, registry, triggers
+from django_sched_tasks import database, operations, registry, triggers
 from django_sched_tasks.api import reading, statistics
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import NODE_FILTERS, search_words
 from django_sched_tasks.api.fire_times import fire_times
-from django_sched_tasks.api.serializers import FunctionSerializer, NoBodySerializer, NodeSerializer, PreviewSerializer
+from django_sched_tasks.api.serializers import (
+    ExecutorSerializer,
+    FunctionSerializer,
+    NoBodySerializer,
+    NodeSerializer,
+    PreviewSerializer,
+)
 from django_sched_tasks.models import SchedulerNode
 
 
@@ -48,6 +54,16 @@ class FunctionViewSet(SchedulerViewSet):
         ]
         page = self.paginate_queryset(found) or []
         return self.get_paginated_response([asdict(function) for function in page])
+
+
+class ExecutorViewSet(SchedulerViewSet):
+    """The executors of the site, and what each of them can do."""
+
+    serializer_class = ExecutorSerializer
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(operations.executors()) or []
+        return self.get_paginated_response([asdict(executor) for executor in page])
 
 
 class TriggerViewSet(SchedulerViewSet):

@@ -79,9 +79,9 @@ def _lengths(text: str) -> dict[str, int]:
     return {"length": len(text), "limit": LONGEST_TEXT}
 
 
-def read_word(name: str, word: str, words: Mapping[str, Any]) -> Any:
+def read_word(name: str, word: object, words: Mapping[str, Any]) -> Any:
     """What one of the known words stands for."""
-    if word in words:
+    if isinstance(word, str) and word in words:
         return words[word]
     text = _("%(given)s is not known here. Allowed: %(words)s.")
     refuse(name, text % {"given": shown(word), "words": ", ".join(words)})
@@ -89,13 +89,22 @@ def read_word(name: str, word: str, words: Mapping[str, Any]) -> Any:
 
 def read_count(value: object) -> int:
     """How many fire times are asked for; the default where nothing is."""
-    if value is None or value == "":
-        return DEFAULT_COUNT
+    return DEFAULT_COUNT if value is None or value == "" else read_whole("count", value, most=MAX_COUNT)
+
+
+def read_whole(name: str, value: object, *, most: int) -> int:
+    """A whole number from 1 to ``most``."""
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
-    if not 1 <= number <= MAX_COUNT:
+    if not 1 <= number <= most:
         text = _("%(given)s was given; it must be a whole number from 1 to %(most)d.")
-        refuse("count", text % {"given": shown(value), "most": MAX_COUNT})
+        refuse(name, text % {"given": shown(value), "most": most})
     return number
+
+
+def read_bool(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        refuse(name, _("%s was given; it must be true or false.") % shown(value))
+    return value
 
 
 def as_number(text: str | None) -> object:

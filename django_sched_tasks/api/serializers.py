@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from django_sched_tasks import definitions, triggers
+from django_sched_tasks import definitions, operations, registry, triggers
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 
@@ -34,10 +34,20 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     }
 
 
-class TaskSerializer(RowSerializer):
+class WithArguments(RowSerializer):
+    """A row with arguments: secrets among them are not shown."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        shown["args"], shown["kwargs"] = registry.hidden_arguments(instance.func, instance.args, instance.kwargs)
+        return shown
+
+
+class TaskSerializer(WithArguments):
     status_display = serializers.CharField(source="get_status_display", read_only=True)
     trigger_description = serializers.SerializerMethodField()
     last_status = serializers.CharField(read_only=True, allow_null=True)
+    drift = serializers.SerializerMethodField()
 
     class Meta:
         model = SchedulerTask
@@ -67,11 +77,16 @@ class TaskSerializer(RowSerializer):
             "status_display",
             "trigger_description",
             "last_status",
+            "drift",
             *read_only_fields,
         )
 
     def get_trigger_description(self, task: SchedulerTask) -> str:
         return triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+
+    def get_drift(self, task: SchedulerTask) -> operations.Drift | None:
+        """Where a task that is declared in code departs from its declaration."""
+        return None if task.declared is None else operations.drift(task)
 
 
 # What a task's JSON has and nobody may set: ignored, so that what was read can be sent back.
@@ -87,6 +102,16 @@ class RunSerializer(serializers.Serializer[Any]):
     kwargs = serializers.DictField(required=False)
 
 
+class BackfillSerializer(serializers.Serializer[Any]):
+    start = UtcDateTimeField()
+    end = UtcDateTimeField()
+    reprocess = serializers.ChoiceField(choices=operations.Reprocess.choices, required=False, default="none")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=operations.MOST_BACKFILLED, default=operations.BACKFILL_LIMIT
+    )
+    dry_run = serializers.BooleanField(required=False, default=False)
+
+
 class NoBodySerializer(serializers.Serializer[Any]):
     """For what takes no arguments."""
 
@@ -99,9 +124,10 @@ class PreviewSerializer(serializers.Serializer[Any]):
     after = UtcDateTimeField(required=False)
 
 
-class ExecutionSerializer(RowSerializer):
+class ExecutionSerializer(WithArguments):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     node = serializers.UUIDField(source="node_id", allow_null=True)
+    parent = serializers.IntegerField(source="parent_id", allow_null=True)  # type: ignore[assignment]
     status_display = serializers.CharField(source="get_status_display")
     reason_display = serializers.CharField(source="get_reason_display")
 
@@ -128,10 +154,16 @@ class ExecutionSerializer(RowSerializer):
             "executor",
             "priority",
             "queued_at",
+            "dispatched_at",
             "started_at",
             "finished_at",
             "duration",
+            "cancel_requested_at",
+            "cancel_requested_by",
             "node",
+            "worker",
+            "alive_at",
+            "parent",
             "result",
             "error",
             "traceback",
@@ -153,10 +185,13 @@ class NodeSerializer(RowSerializer):
             "pid_started",
             "started_by",
             "queues",
+            "queue_slots",
             "executors",
             "slots",
             "slots_in_use",
+            "stuck_slots",
             "state",
+            "problem",
             "started_at",
             "heartbeat_at",
             "loop_at",
@@ -165,6 +200,18 @@ class NodeSerializer(RowSerializer):
             "versions",
         )
         read_only_fields = fields
+
+
+class ExecutorSerializer(serializers.Serializer[Any]):
+    alias = serializers.CharField()
+    backend = serializers.CharField()
+    max_workers = serializers.IntegerField(allow_null=True)
+    supports_async = serializers.BooleanField()
+    supports_timeout = serializers.BooleanField()
+    supports_cancel = serializers.BooleanField()
+    isolates_crashes = serializers.BooleanField()
+    dispatches = serializers.BooleanField()
+    problem = serializers.CharField()
 
 
 class ParameterSerializer(serializers.Serializer[Any]):

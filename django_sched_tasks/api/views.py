@@ -18,16 +18,20 @@ from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
+    BackfillSerializer,
     ExecutionSerializer,
     NoBodySerializer,
     PauseSerializer,
     RunSerializer,
     TaskSerializer,
+    utc_text,
 )
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
 
 RUN = "run_schedulertask"
+BACKFILL_FIELDS = ("start", "end", "reprocess", "limit", "dry_run")
+REPROCESS = {word: word for word in operations.Reprocess.values}
 PAUSE = "pause_schedulertask"
 
 
@@ -35,7 +39,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
     """Scheduled tasks, and the verbs for them."""
 
     serializer_class = TaskSerializer
-    needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN}
+    needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN, "backfill": RUN}
     filters = TASK_FILTERS
     search_fields = ("name", "job_id", "func", "description")
     ordering_fields = (
@@ -94,12 +98,32 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
     @action(detail=True, methods=["post"], serializer_class=RunSerializer)
     def run(self, request: Request, pk: str) -> Response:
         """Queue one run now; ``args`` and ``kwargs`` replace the task's for this once."""
-        task, given = self.get_object(), reading.read_fields(request, ("args", "kwargs"))
-        for name in (name for name, value in given.items() if value is None):
-            reading.refuse(name, _("null was given; leave it out to run with what the task has."))
+        task, given = self.get_object(), _arguments(request)
         key = request.headers.get("Idempotency-Key", "")
         execution = operations.run_task(task.pk, **given, idempotency_key=key, user=request.user)
         return Response(ExecutionSerializer(execution).data, status.HTTP_202_ACCEPTED)
+
+    @action(detail=True, methods=["post"], serializer_class=BackfillSerializer)
+    def backfill(self, request: Request, pk: str) -> Response:
+        """Queue a run for each fire time from ``start`` to ``end``, both included; a dry run only tells them."""
+        task = self.get_object()
+        given = reading.read_fields(request, BACKFILL_FIELDS, required=("start", "end"))
+        options: dict[str, Any] = {name: reading.read_instant(name, given[name]) for name in ("start", "end")}
+        if "limit" in given:
+            options["limit"] = reading.read_whole("limit", given["limit"], most=operations.MOST_BACKFILLED)
+        if "reprocess" in given:
+            options["reprocess"] = reading.read_word("reprocess", given["reprocess"], REPROCESS)
+        dry_run = reading.read_bool("dry_run", given.get("dry_run", False))
+        key = request.headers.get("Idempotency-Key", "")
+        result = operations.backfill(task.pk, **options, dry_run=dry_run, idempotency_key=key, user=request.user)
+        answer = {
+            "request": result.request,
+            "count": len(result.fire_times),
+            "left_out": result.left_out,
+            "dry_run": dry_run,
+            "fire_times": [utc_text(fire_at) for fire_at in result.fire_times],
+        }
+        return Response(answer, status.HTTP_200_OK if dry_run else status.HTTP_202_ACCEPTED)
 
     @action(detail=True, url_path="next-runs")
     def next_runs(self, request: Request, pk: str) -> Response:
@@ -116,6 +140,14 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
         rows: Any = self.get_queryset().filter(pk=task.pk)
         last_status = rows.values_list("last_status", flat=True).first()
         return {**TaskSerializer(task).data, "last_status": last_status}
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    """``args`` and ``kwargs`` for one run."""
+    given = reading.read_fields(request, ("args", "kwargs"))
+    for name in (name for name, value in given.items() if value is None):
+        reading.refuse(name, _("null was given; leave it out to run with what is stored."))
+    return given
 
 
 def _writable(request: Request) -> dict[str, Any]:
@@ -143,14 +175,14 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Schedul
 
     @action(detail=True, methods=["post"], serializer_class=NoBodySerializer)
     def cancel(self, request: Request, pk: str) -> Response:
+        """Cancel one that has not started; ask one that runs to end, as ``cancel_requested_at`` then says."""
         execution = self.get_object()
         reading.read_fields(request, ())
         return Response(ExecutionSerializer(operations.cancel_execution(execution.pk, user=request.user)).data)
 
-    @action(detail=True, methods=["post"], serializer_class=NoBodySerializer)
+    @action(detail=True, methods=["post"], serializer_class=RunSerializer)
     def retry(self, request: Request, pk: str) -> Response:
-        """Queue a further attempt; it is answered, as a run is."""
-        execution = self.get_object()
-        reading.read_fields(request, ())
-        again = operations.retry_execution(execution.pk, user=request.user)
+        """Queue a further attempt, which is answered; ``args`` and ``kwargs`` replace those that it had."""
+        execution, given = self.get_object(), _arguments(request)
+        again = operations.retry_execution(execution.pk, **given, user=request.user)
         return Response(ExecutionSerializer(again).data, status.HTTP_202_ACCEPTED)

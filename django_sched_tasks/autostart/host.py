@@ -129,7 +129,7 @@ class Host:
     def _start_when_ready(self, make: type[Scheduler]) -> None:
         """Start as soon as the database can be reached and has our tables; until then say once what is missing."""
         while not self._stop.is_set():
-            scheduler = make(started_by=self.started_by)
+            scheduler = make(started_by=self.started_by, queues=conf.web_queues())
             try:
                 scheduler.start()
             except Exception as error:

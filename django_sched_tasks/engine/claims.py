@@ -13,7 +13,7 @@ from django_sched_tasks import conf, database, registry, signals
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.exceptions import FunctionNotFound
 from django_sched_tasks.models import ExecutionStatus, Reason, TaskExecution, transitions
-from django_sched_tasks.models.transitions import Claim
+from django_sched_tasks.models.transitions import Claim, Room
 from django_sched_tasks.registry import ResolvedFunction
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,14 @@ class Claims:
         self._node = node
         self._unresolved: dict[str, _Unresolved] = {}
 
-    def take(self, executor: str, limit: int, now: datetime) -> list[tuple[Claim, ResolvedFunction]]:
-        """Claim up to ``limit`` due executions, and resolve their functions."""
-        node = self._node
+    def take(
+        self, executor: str, limit: int, now: datetime, room: Room | None = None
+    ) -> list[tuple[Claim, ResolvedFunction]]:
+        """Claim up to ``limit`` due executions, and resolve their functions.
+
+        What is taken takes its place in ``room``.
+        """
+        node, room = self._node, Room() if room is None else room
 
         def work() -> list[Claim]:
             with transaction.atomic(using=node.using):
@@ -53,10 +58,13 @@ class Claims:
                     using=node.using,
                     executor=executor,
                     queues=node.queues,
+                    room=room,
                     without_funcs=self._left_alone(now),
                 )
 
         claims = database.retrying(work, using=node.using)
+        for claim in claims:
+            room.take(claim.queue, claim.kind)
         if claims and signals.execution_claimed.receivers:
             _announce(signals.execution_claimed, claims, ExecutionStatus.CLAIMED)
         return self._resolve_all(claims, now)

@@ -14,6 +14,7 @@ from django_sched_tasks import conf, database
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.session import SessionLock
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,19 @@ class Heartbeat:
         clock: DatabaseClock,
         *,
         slots_in_use: Callable[[], int],
+        stuck_slots: Callable[[], int],
         seconds_since_pass: Callable[[], float],
+        problem: Callable[[], str],
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
         self._clock = clock
         self._slots_in_use = slots_in_use
+        self._stuck_slots = stuck_slots
         self._seconds_since_pass = seconds_since_pass
+        self._problem = problem
+        self._told_problem = ""
+        self._session = SessionLock(node)
         self._on_change = on_change
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sched-tasks-heartbeat", daemon=True)
@@ -67,22 +74,38 @@ class Heartbeat:
 
     def _beat(self) -> None:
         now = self._read_clock()
+        problem = self._problem()[:255]
+        self._tell(problem)
+        has_session_lock = self._session.hold()
         alive = database.retrying(
             lambda: self._node.beat(
                 now,
                 loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
                 slots_in_use=self._slots_in_use(),
+                stuck_slots=self._stuck_slots(),
+                problem=problem,
+                has_session_lock=has_session_lock,
                 clock_offset=round(self._clock.offset, 3),
             )
         )
         if not alive:
             self._node.begin_anew(now)
-        changed = recovery.recover(self._node, now, by_timeout=self._may_judge())
+        may_judge = self._may_judge()
+        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()
-            changed = recovery.sweep(self._node, now) or changed
+            changed = recovery.sweep(self._node, now, by_timeout=may_judge) or changed
         if changed:
             self._on_change()
+
+    def _tell(self, problem: str) -> None:
+        """A loop that has stalled says nothing itself."""
+        if bool(problem) != bool(self._told_problem):
+            self._told_problem = problem
+            if problem:
+                logger.error("Node %s does not work: %s", self._node.id, problem)
+            else:
+                logger.info("Node %s works again.", self._node.id)
 
     def _read_clock(self) -> datetime:
         """The database's instant; a pass has just read it, unless the loop has stalled."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,17 +18,22 @@ from apscheduler.job import Job
 from apscheduler.jobstores.base import BaseJobStore
 from apscheduler.triggers.base import BaseTrigger
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_sched_tasks import conf, database, planning
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
-from django_sched_tasks.engine.recorder import Accepted, Recorder
+from django_sched_tasks.engine.recorder import Recorder
+from django_sched_tasks.engine.schema import SchemaGuard
 from django_sched_tasks.engine.wakeup import Peek, peek
+from django_sched_tasks.recording import Accepted
 
 logger = logging.getLogger(__name__)
 
 NEVER_AGAIN = datetime(9999, 1, 1, tzinfo=UTC)
+STALLED_AFTER = 15.0  # seconds without a pass, beside the poll interval, after which the loop counts as stalled
+LISTENING_POLL = 10.0  # seconds
 UNBOUNDED = 1 << 30  # instances: the limits are kept in the database, over all nodes
 
 
@@ -74,13 +80,16 @@ class DatabaseJobStore(BaseJobStore):
         self._recorder = recorder
         self._clock = clock
         self._aliases = aliases
-        self._has_connection = False
+        self._connection: BaseDatabaseWrapper | None = None
+        self._schema = SchemaGuard(node.using)
+        self._schema_sql: str | None = None
         self._failures = 0
         self._wait = 0.0
         self._handed_out: dict[int, Accepted] = {}
         self._last_pass = time.monotonic()
         self.draining = False
         self.until: datetime | None = None  # what is due later is left alone
+        self.hears_changes: Callable[[], bool] = lambda: False  # whether we are told of them, and need not look
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         try:
@@ -105,14 +114,28 @@ class DatabaseJobStore(BaseJobStore):
     def seconds_since_pass(self) -> float:
         return time.monotonic() - self._last_pass
 
+    def sessions(self) -> set[int]:
+        """The number of this loop's session at a PostgreSQL server, as its notifications name the sender."""
+        session = getattr(self._connection, "connection", None)
+        return set() if session is None else {session.info.backend_pid}
+
+    @property
+    def problem(self) -> str:
+        """What keeps this node from its work, for people; "" while all is well."""
+        stalled = self.seconds_since_pass
+        if stalled > STALLED_AFTER + conf.poll_interval():
+            return f"The scheduler's loop has had no complete pass for {stalled:.0f} s."
+        return self._schema.problem
+
     def _pass(self, now: datetime) -> list[Job]:
-        if not self._has_connection:
-            database.adopt_own_connection()
-            self._has_connection = True
-        seen = peek(self._node.using)
+        if self._schema_sql is None:  # the first pass of this thread
+            self._connection = database.adopt_own_connection()
+            self._schema_sql = self._schema.count_sql()
+        seen = peek(self._node.using, self._schema_sql)
         self._clock.set(seen.now)
-        if self.draining:
+        if self.draining or not self._schema.allows(seen.extra):
             self._wait = conf.poll_interval()
+            self._last_pass = time.monotonic()
             return []
         due = seen.now if self.until is None else self.until
         behind = False
@@ -131,19 +154,27 @@ class DatabaseJobStore(BaseJobStore):
         jobs: list[Job] = []
         left_some = False
         if seen.run_at is not None and seen.run_at <= due:
+            queues = self._recorder.queue_room()
             for alias in self._aliases:
-                room = self._recorder.capacity(alias)
-                taken = self._claims.take(alias, room, due) if room else []
-                left_some = left_some or len(taken) == room
+                free = self._recorder.capacity(alias)
+                taken = self._claims.take(alias, free, due, self._recorder.room(alias, queues)) if free else []
+                left_some = left_some or len(taken) == free
                 self._handed_out.update((accepted[0].id, accepted) for accepted in taken)
                 jobs += [ClaimedJob(accepted, now) for accepted in taken]
+            left_some = left_some or any(free <= 0 for free in queues.values())
         self._recorder.left_some = left_some
         return jobs
 
     def _until_next(self, seen: Peek) -> float:
-        """Seconds to the next pass: at the next due instant, at the latest after the poll interval."""
+        """Seconds to the next pass: at the next due instant, at the latest after the poll interval.
+
+        Who is told of changes polls only to be sure.
+        """
+        known = [at for at in (seen.plan_at, seen.run_at) if at is not None]
+        future = [at for at in known if at > seen.now]
         wait = conf.poll_interval()
-        future = [at for at in (seen.plan_at, seen.run_at) if at is not None and at > seen.now]
+        if len(future) == len(known) and self.hears_changes():  # nothing is due that was left lying
+            wait = max(wait, LISTENING_POLL)
         if future:
             wait = min(wait, (min(future) - self._clock.now()).total_seconds())
         return max(wait, 0.0)

@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from typing import Any
 import django
 from django.db import transaction
 
-from django_sched_tasks import __version__
+from django_sched_tasks import __version__, database
 from django_sched_tasks.engine import process
 from django_sched_tasks.models import NodeState, SchedulerNode, transitions
 
@@ -24,13 +24,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Node:
-    """Who we are. ``id`` changes when others have declared us dead: what the old one claimed is no longer ours."""
+    """Who we are. ``id`` changes when others have declared us dead: what the old one claimed is no longer ours.
+
+    ``queue_slots`` says of queues that may not take all slots how many they may.
+    """
 
     started_by: str
     queues: Collection[str] | None
     executors: Collection[str]
     slots: int
     using: str
+    queue_slots: Mapping[str, int] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
 
     def register(self, now: datetime) -> None:
@@ -44,6 +48,7 @@ class Node:
             pid_started=process.started(pid),
             started_by=self.started_by[:64],
             queues=None if self.queues is None else list(self.queues),
+            queue_slots=dict(self.queue_slots) or None,
             executors=list(self.executors),
             slots=self.slots,
             started_at=now,
@@ -66,10 +71,18 @@ class Node:
         self.beat(now, state=NodeState.STOPPING)
 
     def stopped(self, now: datetime) -> None:
-        """Our last word; a claim that we still hold goes back with it, since nobody cleans up after a stopped node."""
-        with transaction.atomic(using=self.using):
-            transitions.release([self.id], using=self.using)
-            self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0)
+        """Our last word; a claim that we still hold goes back with it, since nobody cleans up after a stopped node.
+
+        The thread that stops us is the host's, and so is its connection. On SQLite a transaction there that begins
+        with reading fails at once when another node writes, so the word comes first.
+        """
+
+        def work() -> None:
+            with transaction.atomic(using=self.using):
+                self.beat(now, state=NodeState.STOPPED, stopped_at=now, slots_in_use=0, stuck_slots=0)
+                transitions.release([self.id], using=self.using)
+
+        database.retrying(work, using=self.using)
 
 
 def _versions() -> dict[str, str]:

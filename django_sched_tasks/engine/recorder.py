@@ -4,6 +4,9 @@ One thread of the node waits for work that has ended and for claims that a free 
 gathered in one transaction, and only then hands the started claims to their executors: a function is never called
 before its ``running`` is committed, and no worker waits for a commit of its own. The busier the node, the larger the
 groups.
+
+Claims of an executor that dispatches are marked as dispatched instead, and handed to it to be sent. They take no slot;
+once their message is out they are the node's no longer.
 """
 
 from __future__ import annotations
@@ -11,28 +14,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from django.db import connections
-from django.dispatch import Signal
 
-from django_sched_tasks import conf, database, runner, signals
-from django_sched_tasks.engine import group
+from django_sched_tasks import conf, database, recording, runner
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
-from django_sched_tasks.executors import BaseExecutor
-from django_sched_tasks.models import ExecutionStatus, Reason, TaskExecution
-from django_sched_tasks.models.transitions import Claim, Outcome
+from django_sched_tasks.executors import BaseExecutor, DispatchingExecutor
+from django_sched_tasks.models import Kind
+from django_sched_tasks.models.transitions import Claim, Outcome, Room
+from django_sched_tasks.recording import Accepted
 from django_sched_tasks.registry import ResolvedFunction
 
 logger = logging.getLogger(__name__)
 
 GATHER = 0.0005  # seconds that a group waits for more after its first member
 OUTAGE_PAUSE = 1.0
-
-Accepted = tuple[Claim, ResolvedFunction]
 
 
 class Recorder:
@@ -52,12 +53,18 @@ class Recorder:
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._ended: deque[Outcome] = deque()
+        self._sent: deque[Claim] = deque()
+        self._unsent: deque[Claim] = deque()
         self._backlog: dict[str, deque[Accepted]] = {alias: deque() for alias in executors}
         self._busy: Counter[str] = Counter()
+        self._busy_in: Counter[str] = Counter()  # the same by queue, without what is only to be sent
         self._running: dict[int, Claim] = {}
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
+        self._writing = False  # a group is on its way into the database
         self._stop = False
+        for executor in executors.values():
+            executor.on_free = self._work.set
         self._thread = threading.Thread(target=self._run, name="sched-tasks-recorder", daemon=True)
 
     # What the scheduler's thread calls.
@@ -65,22 +72,62 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
+    def room(self, alias: str, queues: dict[str, int]) -> Room:
+        """What the next claim for an executor may take of what is limited; ``queues`` is shared by a pass's claims.
+
+        What is only sent from here takes no slot. Backfill leaves half of the slots to what is due now.
+        """
+        executor = self._executors[alias]
+        if executor.dispatches:
+            return Room()
+        with self._lock:
+            claims = [claim for claim in self._running.values() if claim.executor == alias]
+            claims += [claim for claim, _ in self._backlog[alias]]
+        taken = sum(claim.kind == Kind.BACKFILL for claim in claims)
+        return Room(queues, max(max(executor.slots // 2, 1) - taken, 0))
+
+    def paused(self) -> list[str]:
+        """The executors that take nothing for a while, since what they would send to cannot be reached."""
+        return [alias for alias, executor in self._executors.items() if executor.is_paused]
+
     def capacity(self, alias: str) -> int:
         """How many claims the executor's backlog may still take."""
+        executor = self._executors[alias]
         with self._lock:
             if not self._starting:
                 return 0
-            taken = self._busy[alias] + len(self._backlog[alias])
-        return max(self._executors[alias].slots + conf.prefetch() - taken, 0)
+            taken = self._busy[alias] + executor.stuck() + len(self._backlog[alias])
+        if isinstance(executor, DispatchingExecutor):
+            return executor.room(taken, self._node.using)
+        return max(executor.slots + conf.prefetch() - taken, 0)
+
+    def queue_room(self) -> dict[str, int]:
+        """How many more runs the node may take from each queue that has slots of its own."""
+        slots = self._node.queue_slots
+        if not slots:
+            return {}
+        with self._lock:
+            taken = self._busy_in.copy()
+            for alias, backlog in self._backlog.items():
+                if not self._executors[alias].dispatches:
+                    taken.update(claim.queue for claim, _ in backlog)
+        return {queue: max(limit - taken[queue], 0) for queue, limit in slots.items()}
 
     def accept(self, claim: Claim, function: ResolvedFunction) -> None:
+        if self._executors[claim.executor].dispatches:
+            claim = replace(claim, message_id=str(uuid.uuid4()))
         with self._lock:
             self._backlog[claim.executor].append((claim, function))
         self._work.set()
 
     def slots_in_use(self) -> int:
         with self._lock:
-            return sum(self._busy.values())
+            busy = sum(busy for alias, busy in self._busy.items() if not self._executors[alias].dispatches)
+        return busy + self.stuck_slots()
+
+    def stuck_slots(self) -> int:
+        """Of those in use, the ones whose run is told already and goes on all the same."""
+        return sum(executor.stuck() for executor in self._executors.values())
 
     # What the executors' threads call.
 
@@ -88,9 +135,15 @@ class Recorder:
         """A run has ended; its slot is free at once, its row is finished with the next group."""
         stamped = replace(outcome, finished_at=self._clock.now())
         with self._lock:
-            self._busy[claim.executor] -= 1
-            self._running.pop(claim.id, None)
+            self._set_free(claim)
             self._ended.append(stamped)
+        self._work.set()
+
+    def sent(self, claim: Claim, has_gone: bool) -> None:
+        """The message about a claim is out, or could not be sent, and the claim goes back to the queue."""
+        with self._lock:
+            self._set_free(claim)
+            (self._sent if has_gone else self._unsent).append(claim)
         self._work.set()
 
     # Draining.
@@ -105,12 +158,14 @@ class Recorder:
         return claims
 
     def running(self) -> list[Claim]:
+        """What runs on this node; a message that is only now on its way is not."""
         with self._lock:
-            return list(self._running.values())
+            return [claim for claim in self._running.values() if not claim.message_id]
 
     def is_idle(self) -> bool:
+        """Nothing runs, and all that has ended is written, with what followed from it."""
         with self._lock:
-            return not self._running and not self._ended
+            return not (self._running or self._ended or self._sent or self._unsent or self._writing)
 
     def stop(self, timeout: float) -> None:
         self._stop = True
@@ -121,8 +176,8 @@ class Recorder:
 
     def _run(self) -> None:
         database.adopt_own_connection()
-        pending: group.Group | None = None
-        while not (self._stop and pending is None and not self._ended):
+        pending: recording.Group | None = None
+        while not (self._stop and pending is None and not (self._ended or self._sent or self._unsent)):
             if pending is None:
                 self._work.wait()
                 self._work.clear()
@@ -130,33 +185,51 @@ class Recorder:
                 pending = self._gather()
             if pending is not None:
                 pending = self._commit(pending)
+                self._writing = pending is not None
         connections.close_all()
 
-    def _gather(self) -> group.Group | None:
-        """Take what has ended, and as many claims as there are free slots."""
+    def _gather(self) -> recording.Group | None:
+        """Take what has ended or was sent, and as many claims as there are free slots."""
         with self._lock:
-            ended = list(self._ended)
-            self._ended.clear()
             starts: list[Accepted] = []
             for alias, backlog in self._backlog.items():
-                free = self._executors[alias].slots - self._busy[alias]
+                executor = self._executors[alias]
+                free = executor.slots - self._busy[alias] - executor.stuck()
+                if executor.dispatches:
+                    free = len(backlog)
                 while backlog and free > 0 and self._starting:
                     starts.append(backlog.popleft())
                     free -= 1
-            self._busy.update(claim.executor for claim, _ in starts)
-            self._running.update((claim.id, claim) for claim, _ in starts)
-        return group.Group(ended, starts) if ended or starts else None
+            for claim, _ in starts:
+                self._take_slot(claim)
+            group = recording.Group(list(self._ended), starts, list(self._sent), list(self._unsent))
+            for gathered in (self._ended, self._sent, self._unsent):
+                gathered.clear()
+            self._writing = not group.is_empty
+        return None if group.is_empty else group
 
-    def _commit(self, pending: group.Group) -> group.Group | None:
+    def _take_slot(self, claim: Claim) -> None:
+        self._busy[claim.executor] += 1
+        self._running[claim.id] = claim
+        if not claim.message_id:
+            self._busy_in[claim.queue] += 1
+
+    def _set_free(self, claim: Claim) -> None:
+        self._busy[claim.executor] -= 1
+        self._running.pop(claim.id, None)
+        if not claim.message_id:
+            self._busy_in[claim.queue] -= 1
+
+    def _commit(self, pending: recording.Group) -> recording.Group | None:
         """Write a group; answers what has to be tried again."""
         try:
-            result = database.retrying(lambda: group.write(pending, self._clock.now(), self._node.using))
+            result = database.retrying(lambda: recording.write(pending, self._clock.now(), self._node.using))
         except Exception as error:
             return self._after_error(pending, error)
         self._hand_over(pending, result)
         return None
 
-    def _after_error(self, pending: group.Group, error: Exception) -> group.Group | None:
+    def _after_error(self, pending: recording.Group, error: Exception) -> recording.Group | None:
         connections[self._node.using].close()
         if database.is_outage(error) or not pending.can_split:
             if not database.is_outage(error) and pending.is_single:
@@ -168,26 +241,19 @@ class Recorder:
         logger.warning("A group of runs cannot be recorded as one, trying its halves: %s", error)
         halves = [self._commit(half) for half in pending.halves()]
         rest = [half for half in halves if half is not None]
-        return group.Group.join(rest) if rest else None
+        return recording.Group.join(rest) if rest else None
 
-    def _give_up(self, pending: group.Group, error: Exception) -> group.Group | None:
+    def _give_up(self, pending: recording.Group, error: Exception) -> recording.Group | None:
         """The one row that cannot be written as it is: its outcome is written without what the function gave."""
+        rest = recording.Group([], [], pending.sent, pending.unsent)
         if not pending.ended:
             self._drop_starts(pending.starts)
-            return None
+            return None if rest.is_empty else rest
         outcome = pending.ended[0]
-        if outcome.error.startswith("Not recorded"):
+        if outcome.error.startswith(recording.NOT_RECORDED):
             logger.error("Execution %s cannot be recorded at all: %s", outcome.execution_id, error)
-            return None
-        plain = replace(
-            outcome,
-            status=ExecutionStatus.FAILED.value,
-            result=None,
-            error=f"Not recorded, the database refused the outcome: {type(error).__name__}",
-            traceback="",
-            output="",
-        )
-        return group.Group([plain], [])
+            return None if rest.is_empty else rest
+        return replace(rest, ended=[recording.without_values(outcome, error)])
 
     def _drop_starts(self, starts: Sequence[Accepted]) -> None:
         """Claims that are ours no longer; the slots that they gave up are for the rest of the backlog."""
@@ -195,25 +261,30 @@ class Recorder:
             return
         with self._lock:
             for claim, _ in starts:
-                self._busy[claim.executor] -= 1
-                self._running.pop(claim.id, None)
+                self._set_free(claim)
         self._work.set()
 
-    def _hand_over(self, done: group.Group, result: group.Result) -> None:
+    def _hand_over(self, done: recording.Group, result: recording.Result) -> None:
         started = set(result.started)
         self._drop_starts([item for item in done.starts if item[0].id not in started])
         for claim, function in done.starts:
             if claim.id in started:
-                self._announce_start(claim)
                 self._submit(claim, function)
-        self._announce_ends(result)
+        recording.announce_return(result.handed_back)
+        recording.announce_ends(result)
         if result.let_in or self._wants_more():
             self._on_room()
 
     def _submit(self, claim: Claim, function: ResolvedFunction) -> None:
         """An executor that refuses fails the run; the recorder goes on for the others."""
+        executor = self._executors[claim.executor]
+        if isinstance(executor, DispatchingExecutor):
+            recording.announce_dispatch(claim)
+            executor.dispatch(claim, function, self.sent)
+            return
+        recording.announce_start(claim)
         try:
-            self._executors[claim.executor].submit(claim, function, self.ended)
+            executor.submit(claim, function, self.ended)
         except Exception as error:
             logger.exception("Executor %r did not take execution %s.", claim.executor, claim.id)
             self.ended(claim, runner.failed(claim, error, 0.0))
@@ -224,26 +295,3 @@ class Recorder:
             return False
         with self._lock:
             return self._starting and any(len(backlog) <= conf.prefetch() // 2 for backlog in self._backlog.values())
-
-    def _announce_start(self, claim: Claim) -> None:
-        if signals.execution_started.receivers:
-            _send(signals.execution_started, claim, ExecutionStatus.RUNNING)
-
-    def _announce_ends(self, result: group.Result) -> None:
-        if signals.execution_finished.receivers:
-            for outcome in result.ended:
-                _send(signals.execution_finished, outcome, outcome.status, outcome.reason)
-            for claim in result.missed:
-                _send(signals.execution_finished, claim, ExecutionStatus.MISSED, Reason.GRACE)
-
-
-def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "") -> None:
-    signals.send(
-        signal,
-        TaskExecution,
-        execution_id=run.id if isinstance(run, Claim) else run.execution_id,
-        task_id=run.task_id,
-        job_id=run.job_id,
-        status=str(status),
-        reason=reason,
-    )

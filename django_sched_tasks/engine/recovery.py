@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -12,6 +13,8 @@ from django.db.models import QuerySet
 from django_sched_tasks import admission, conf, database, operations, signals
 from django_sched_tasks.engine import process
 from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.session import SessionLock
+from django_sched_tasks.executors.dispatching import DISPATCH_TIMEOUT
 from django_sched_tasks.models import (
     ExecutionStatus,
     NodeState,
@@ -29,45 +32,59 @@ logger = logging.getLogger(__name__)
 CRASH_RETRIES = 3
 
 
-def recover(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
+def recover(node: Node, now: datetime, *, by_timeout: bool = True, session: SessionLock | None = None) -> bool:
     """Clean up after nodes that died; answers whether anything may run now that could not before.
 
     A node of this machine whose process is gone is dead at once. Others are when they have been silent for
-    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that.
+    ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that; on PostgreSQL earlier,
+    when the lock of their ``session`` is gone as well.
     """
     changed = False
-    for dead in _dead_nodes(node, now, by_timeout=by_timeout):
+    for dead in _dead_nodes(node, now, by_timeout=by_timeout, session=session):
         changed = _bury(dead, now, node.using) or changed
     if changed:
         admission.admit_all(using=node.using)
     return changed
 
 
-def sweep(node: Node, now: datetime) -> bool:
+def sweep(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
     """Mend what no single event mends: a follow-up that a crash cut off, an executor that no node has any more, what a
-    node took between its burial and its noticing.
+    node took between its burial and its noticing, what workers outside the nodes never started or ended.
     """
     changed = _fail_without_executor(node, now)
     changed = _finish_burials(node, now) or changed
+    if by_timeout:
+        changed = _lose_elsewhere(node, now) or changed
     return bool(admission.admit_all(using=node.using)) or changed
 
 
-def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool) -> list[SchedulerNode]:
-    others = SchedulerNode.objects.using(node.using).live().exclude(pk=node.id)
+def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool, session: SessionLock | None) -> list[SchedulerNode]:
+    others = list(SchedulerNode.objects.using(node.using).live().exclude(pk=node.id))
     silent_since = now - timedelta(seconds=conf.node_timeout())
+    cut_off = _cut_off(others, now, session) if by_timeout else set()
     return [
         other
         for other in others
         if process.is_gone(other.machine, other.pid, other.pid_started)
+        or other.pk in cut_off
         or (by_timeout and other.heartbeat_at < silent_since)
     ]
+
+
+def _cut_off(others: Sequence[SchedulerNode], now: datetime, session: SessionLock | None) -> set[uuid.UUID]:
+    """Nodes that have missed two signs of life and whose session has ended, as far as our own can tell."""
+    quiet_since = now - timedelta(seconds=2 * conf.heartbeat_interval())
+    quiet = [other.pk for other in others if other.has_session_lock and other.heartbeat_at < quiet_since]
+    if session is None or not quiet or session.unbroken_for < conf.node_timeout():
+        return set()
+    return session.gone(quiet)
 
 
 def _bury(dead: SchedulerNode, now: datetime, using: str) -> bool:
     def work() -> list[TaskExecution] | None:
         with transaction.atomic(using=using):
             rows = SchedulerNode.objects.using(using).live().filter(pk=dead.pk, heartbeat_at=dead.heartbeat_at)
-            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0):
+            if not rows.update(state=NodeState.DEAD, stopped_at=now, slots_in_use=0, stuck_slots=0):
                 return None  # another node was faster, or it has given a sign of life
             transitions.release([dead.pk], using=using)
             return lose_runs(_runs_of(dead, using), now, using, reason=Reason.NODE_DIED)
@@ -106,26 +123,68 @@ def _runs_of(dead: SchedulerNode, using: str) -> QuerySet[TaskExecution]:
     return TaskExecution.objects.using(using).open().filter(node_id=dead.pk, status__in=STARTED_STATUSES)
 
 
-def lose_runs(runs: QuerySet[TaskExecution], now: datetime, using: str, *, reason: Reason) -> list[TaskExecution]:
-    """Tell started runs as lost and queue those that are to run again, in the caller's transaction."""
+def _lose_elsewhere(node: Node, now: datetime) -> bool:
+    """Runs outside the nodes: no worker has started them in time, or theirs gives no sign of life."""
+    rows = TaskExecution.objects.using(node.using).open().filter(node__isnull=True)
+    silent_since = now - timedelta(seconds=conf.node_timeout())
+    lost: list[TaskExecution] = []
+    for run in rows.filter(status=ExecutionStatus.RUNNING, alive_at__lt=silent_since).order_by("pk"):
+        error = f"Its worker {run.worker} has given no sign of life for {conf.node_timeout():.0f} s."
+        lost += _lose_one(run, now, node.using, error)
+    for run in rows.filter(status=ExecutionStatus.DISPATCHED).order_by("pk").iterator():
+        patience = _dispatch_timeout(run)
+        if run.dispatched_at is not None and now - run.dispatched_at > timedelta(seconds=patience):
+            error = f"No worker has started it within {patience:.0f} s: its message is lost, or nobody takes it."
+            lost += _lose_one(run, now, node.using, error)
+    after_losing(lost, now)
+    return bool(lost)
+
+
+def _dispatch_timeout(run: TaskExecution) -> float:
+    """Seconds: as its own options say, else those of its executor."""
+    given = run.executor_options.get("dispatch_timeout")
+    if not isinstance(given, int | float):
+        given = conf.executors().get(run.executor, {}).get("OPTIONS", {}).get("dispatch_timeout", DISPATCH_TIMEOUT)
+    return float(given)
+
+
+def _lose_one(run: TaskExecution, now: datetime, using: str, error: str) -> list[TaskExecution]:
+    def work() -> list[TaskExecution]:
+        with transaction.atomic(using=using):
+            still = TaskExecution.objects.using(using).filter(pk=run.pk, status=run.status, alive_at=run.alive_at)
+            return lose_runs(still, now, using, reason=Reason.NONE, error=error)
+
+    logger.warning("Execution %s of %s is lost: %s", run.pk, run.task_name, error)
+    return database.retrying(work, using=using)
+
+
+def lose_runs(
+    runs: Iterable[TaskExecution], now: datetime, using: str, *, reason: Reason, error: str = ""
+) -> list[TaskExecution]:
+    """Tell started runs as lost and queue those that are to run again, in the caller's transaction.
+
+    ``error`` says why in words; the reason's own unless given.
+    """
     executions = list(runs)
-    won = set(
-        transitions.lose([run.pk for run in executions], now, using=using, reason=reason, error=str(reason.label))
-    )
+    ids = [run.pk for run in executions]
+    won = set(transitions.lose(ids, now, using=using, reason=reason, error=error or str(reason.label)))
     lost = [execution for execution in executions if execution.pk in won]
     retries = []
     for execution in lost:
         execution.status, execution.reason = ExecutionStatus.LOST, reason
-        if execution.on_crash == OnCrash.RETRY and execution.task_id and _may_crash_again(execution):
+        if _runs_again(execution):
             retry = operations.next_attempt(execution, execution.attempt + 1, now)
-            retry.claim_rank = -retry.priority
+            retry.claim_rank = retry.rank
             retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)
     return lost
 
 
-def _may_crash_again(execution: TaskExecution) -> bool:
+def _runs_again(execution: TaskExecution) -> bool:
+    wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
+    if not wanted or execution.task_id is None or execution.cancel_requested_at is not None:
+        return False
     return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 
 

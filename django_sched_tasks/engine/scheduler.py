@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -19,6 +19,7 @@ from django_sched_tasks.engine.dispatch import RecordingExecutor
 from django_sched_tasks.engine.heartbeat import Heartbeat
 from django_sched_tasks.engine.housekeeping import Housekeeping
 from django_sched_tasks.engine.jobstore import DatabaseJobStore
+from django_sched_tasks.engine.listener import Listener
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Recorder
 from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution
@@ -33,14 +34,16 @@ class Scheduler:
 
     Args:
         started_by: what hosts it, for people to read, such as ``runscheduler`` or ``gunicorn``.
-        queues: the queues that it serves; None for all.
+        queues: the queues that it serves, as names or as names and slots; None for what ``QUEUES`` says.
     """
 
-    def __init__(self, *, started_by: str, queues: Collection[str] | None = None) -> None:
+    def __init__(self, *, started_by: str, queues: Mapping[str, int | None] | Collection[str] | None = None) -> None:
         self._executors = executors.build()
+        served = conf.queues() if queues is None else conf.as_queues(queues)
         self.node = Node(
             started_by=started_by,
-            queues=conf.queues() if queues is None else queues,
+            queues=None if served is None else list(served),
+            queue_slots={name: slots for name, slots in (served or {}).items() if slots is not None},
             executors=list(self._executors),
             slots=sum(executor.slots for executor in self._executors.values()),
             using=database.alias(),
@@ -65,9 +68,13 @@ class Scheduler:
             self.node,
             self._clock,
             slots_in_use=self._recorder.slots_in_use,
+            stuck_slots=self._recorder.stuck_slots,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
+            problem=lambda: self._store.problem,
             on_change=self.wakeup,
         )
+        self._listener = Listener(self.node, on_change=self.wakeup, own_sessions=self._store.sessions)
+        self._store.hears_changes = lambda: self._listener.hears
         connections[using].close()
         for executor in self._executors.values():
             executor.start()
@@ -77,6 +84,7 @@ class Scheduler:
         self._housekeeping.start()
         self._apscheduler = self._make_apscheduler()
         self._apscheduler.start(paused=not passes)
+        self._listener.start()
         signals.schedule_changed.connect(self._on_schedule_changed, weak=False, dispatch_uid=self)
         logger.info("Node %s (%s) started, %d slots.", self.node.id, self.node.started_by, self.node.slots)
 
@@ -104,7 +112,7 @@ class Scheduler:
         if SchedulerTask.objects.using(using).filter(plan_at__lte=until).exists():
             return True
         rows = TaskExecution.objects.using(using).claimable().filter(run_at__lte=until)
-        rows = rows.filter(executor__in=self.node.executors)
+        rows = rows.filter(executor__in=set(self.node.executors) - set(self._recorder.paused()))
         if (rows if self.node.queues is None else rows.filter(queue__in=self.node.queues)).exists():
             return True
         return TaskExecution.objects.using(using).open().filter(node_id=self.node.id).exists()
@@ -140,6 +148,7 @@ class Scheduler:
         self._safely("hand back claims", lambda: self._claims.give_back(unstarted, self._clock.now()))
         self._safely("say that it is stopping", lambda: self.node.stopping(self._clock.now()))
         self._wait_for_runs(conf.shutdown_grace() if grace is None else grace, force)
+        self._listener.stop(STOP_TIMEOUT)
         self._heartbeat.stop(STOP_TIMEOUT)
         self._housekeeping.stop(STOP_TIMEOUT)
         self._recorder.stop(STOP_TIMEOUT)
@@ -162,11 +171,14 @@ class Scheduler:
 
     def _lose_rest(self) -> None:
         using, now = self.node.using, self._clock.now()
-        with transaction.atomic(using=using):
-            ids = [claim.id for claim in self._recorder.running()]
-            runs = TaskExecution.objects.using(using).open().filter(pk__in=ids)
-            lost = recovery.lose_runs(runs, now, using, reason=Reason.SHUTDOWN)
-        recovery.after_losing(lost, now)
+
+        def work() -> list[TaskExecution]:
+            with transaction.atomic(using=using):
+                ids = [claim.id for claim in self._recorder.running()]
+                runs = TaskExecution.objects.using(using).open().filter(pk__in=ids)
+                return recovery.lose_runs(runs, now, using, reason=Reason.SHUTDOWN)
+
+        recovery.after_losing(database.retrying(work, using=using), now)
 
     def _safely(self, what: str, act: object) -> None:
         """Each step of a shutdown is tried, whatever became of the one before; recovery mends what fails."""

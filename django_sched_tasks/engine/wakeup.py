@@ -12,27 +12,31 @@ from django_sched_tasks.models import SchedulerTask, TaskExecution
 
 
 class Peek(NamedTuple):
-    """The database's instant, the earliest task to plan and the earliest execution to claim; None: there is none."""
+    """The database's instant, the earliest task to plan and the earliest execution to claim; None: there is none.
+
+    ``extra`` is the value of the expression that the caller added.
+    """
 
     now: datetime
     plan_at: datetime | None
     run_at: datetime | None
+    extra: int = 0
 
     @property
     def next_due(self) -> datetime | None:
         return min((instant for instant in (self.plan_at, self.run_at) if instant is not None), default=None)
 
 
-def peek(using: str) -> Peek:
+def peek(using: str, extra: str = "0") -> Peek:
     wrapper = connections[using]
     quote = wrapper.ops.quote_name
     task, execution = (quote(model._meta.db_table) for model in (SchedulerTask, TaskExecution))
     sql = (
         f"SELECT {database.clock_sql(wrapper)}, "
         f"(SELECT plan_at FROM {task} WHERE plan_at IS NOT NULL ORDER BY plan_at, id LIMIT 1), "
-        f"(SELECT MIN(run_at) FROM {execution} WHERE claim_rank IS NOT NULL)"
+        f"(SELECT MIN(run_at) FROM {execution} WHERE claim_rank IS NOT NULL), {extra}"
     )
     with wrapper.cursor() as cursor:
         cursor.execute(sql, ())
-        now, plan_at, run_at = (database.as_instant(value) for value in cursor.fetchone())
-    return Peek(now, plan_at, run_at)
+        now, plan_at, run_at, value = cursor.fetchone()
+    return Peek(database.as_instant(now), database.as_instant(plan_at), database.as_instant(run_at), value)

@@ -26,10 +26,19 @@ class BaseExecutor(ABC):
     """Can it end a run that somebody wants stopped?"""
     isolates_crashes: ClassVar[bool] = False
     """Does the node live on when a function crashes the interpreter?"""
+    dispatches: ClassVar[bool] = False
+    """Does it send executions to workers outside the nodes, instead of running them itself?"""
 
     def __init__(self, alias: str, *, max_workers: int = 10) -> None:
         self.alias = alias
         self.slots = max_workers
+        self.on_free: Callable[[], None] = lambda: None
+        """The engine's: to be called when a stuck slot is free again."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Does it take nothing for a while?"""
+        return False
 
     @abstractmethod
     def start(self) -> None:
@@ -38,6 +47,16 @@ class BaseExecutor(ABC):
     @abstractmethod
     def submit(self, claim: Claim, function: ResolvedFunction, done: Done) -> None:
         """Run the claim and call ``done`` with the outcome, exactly once, from whatever thread."""
+
+    def cancel(self, execution_id: int) -> None:  # noqa: B027 - an executor may be unable to
+        """Ask that a run ends; its outcome arrives by ``done`` as ever. From whatever thread, and more than once.
+
+        One that has ended meanwhile, or that cannot be ended, is left alone.
+        """
+
+    def stuck(self) -> int:
+        """How many slots are held by runs whose outcome is told already, because nothing could end them."""
+        return 0
 
     @abstractmethod
     def shutdown(self) -> None:

@@ -49,6 +49,9 @@ STARTED_STATUSES = (ExecutionStatus.DISPATCHED, ExecutionStatus.RUNNING)
 NEVER_RAN = (ExecutionStatus.SKIPPED, ExecutionStatus.MISSED, ExecutionStatus.CANCELLED)
 FAILURE_STATUSES = (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT, ExecutionStatus.LOST)
 
+# Backfills come after all else, whatever their priorities (-100 to 100) say among themselves.
+BACKFILL_RANK = 1_000
+
 
 class Reason(models.TextChoices):
     """Why an execution is in its state, where the state alone does not say it."""
@@ -205,3 +208,8 @@ class TaskExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} #{self.pk}"
+
+    @property
+    def rank(self) -> int:
+        """What ``claim_rank`` is while nodes may take it: lower goes first."""
+        return (BACKFILL_RANK if self.kind == Kind.BACKFILL else 0) - self.priority

@@ -240,6 +240,9 @@ class SchedulerTask(models.Model):
     source = models.CharField(
         _("source"), max_length=16, choices=Source, default=Source.API, db_default=Source.IMPORT, editable=False
     )
+    declared = models.JSONField(
+        _("declared"), null=True, editable=False, help_text=_("What @scheduled said in code when it was last synced.")
+    )
     created_at = models.DateTimeField(_("created at"), default=host_now, db_default=UtcNow(), editable=False)
     updated_at = models.DateTimeField(_("updated at"), default=host_now, db_default=UtcNow(), editable=False)
     created_by = models.CharField(
@@ -288,6 +291,7 @@ class SchedulerTask(models.Model):
             "last_run",
             "next_run",
             "schedule_error",
+            "declared",
             "anchor",
             "follows",
             "version",

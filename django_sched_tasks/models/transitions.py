@@ -8,18 +8,20 @@ of them run inside the caller's transaction, lock rows in the order of their ids
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce
 
 from django_sched_tasks.models.bulk import update_rows
 from django_sched_tasks.models.execution import (
+    BACKFILL_RANK,
     STARTED_STATUSES,
     ExecutionStatus,
+    Kind,
     Reason,
     TaskExecution,
 )
@@ -37,6 +39,7 @@ CLAIM_FIELDS = (
     "attempt",
     "args",
     "kwargs",
+    "queue",
     "executor",
     "executor_options",
     "misfire_grace_time",
@@ -45,12 +48,26 @@ CLAIM_FIELDS = (
     "handed_back_at",
     "concurrency_key",
     "parent_id",
+    "retry_on",
 )
+
+_QUEUE, _KIND = CLAIM_FIELDS.index("queue"), CLAIM_FIELDS.index("kind")
+_RANK = Case(When(kind=Kind.BACKFILL, then=BACKFILL_RANK - F("priority")), default=-F("priority"))
+_QUEUED_ANEW: dict[str, Any] = {
+    "status": ExecutionStatus.QUEUED,
+    "node": None,
+    "message_id": "",
+    "dispatched_at": None,
+    "claim_rank": _RANK,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An execution that a node has taken, with all that it needs to run it."""
+    """An execution that a node has taken, with all that it needs to run it.
+
+    ``message_id`` is that of the message that a node sends instead of running it itself; a worker's claim has no node.
+    """
 
     id: int
     task_id: int | None
@@ -64,6 +81,7 @@ class Claim:
     attempt: int
     args: list[Any]
     kwargs: dict[str, Any]
+    queue: str
     executor: str
     executor_options: dict[str, Any]
     misfire_grace_time: int | None
@@ -72,7 +90,9 @@ class Claim:
     handed_back_at: datetime | None
     concurrency_key: str
     parent_id: int | None
-    node_id: uuid.UUID
+    retry_on: list[str]
+    node_id: uuid.UUID | None
+    message_id: str = ""
 
     @property
     def idempotency_key(self) -> str:
@@ -85,6 +105,38 @@ class Claim:
         return (now - self.run_at).total_seconds() > self.misfire_grace_time
 
 
+@dataclass(slots=True)
+class Room:
+    """How many more a node may take of what must not have all of its slots.
+
+    ``queues`` are those with slots of their own; ``backfill`` is None where all may be taken by it.
+    """
+
+    queues: dict[str, int] = field(default_factory=dict)
+    backfill: int | None = None
+
+    def copy(self) -> Room:
+        return Room(dict(self.queues), self.backfill)
+
+    def take(self, queue: str, kind: str) -> bool:
+        """Whether one more fits; then it has taken its place."""
+        is_backfill = kind == Kind.BACKFILL and self.backfill is not None
+        if self.queues.get(queue, 1) <= 0 or (is_backfill and (self.backfill or 0) <= 0):
+            return False
+        if queue in self.queues:
+            self.queues[queue] -= 1
+        if is_backfill and self.backfill is not None:
+            self.backfill -= 1
+        return True
+
+    def narrow(self, rows: Any) -> Any:
+        """Of these rows those of which one more would fit."""
+        full = [queue for queue, free in self.queues.items() if free <= 0]
+        if full:
+            rows = rows.exclude(queue__in=full)
+        return rows.exclude(kind=Kind.BACKFILL) if self.backfill is not None and self.backfill <= 0 else rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended."""
@@ -92,7 +144,7 @@ class Outcome:
     execution_id: int
     task_id: int | None
     job_id: str
-    node_id: uuid.UUID
+    node_id: uuid.UUID | None
     status: str
     concurrency_key: str = ""
     reason: str = Reason.NONE.value
@@ -100,8 +152,11 @@ class Outcome:
     error: str = ""
     traceback: str = ""
     output: str = ""
+    progress: dict[str, Any] | None = None
     duration: float | None = None
     finished_at: datetime | None = None
+    may_retry: bool = True
+    is_recorded: bool = False  # its row is finished already, with what the function wrote
 
 
 def claim(
@@ -112,23 +167,38 @@ def claim(
     using: str,
     executor: str,
     queues: Collection[str] | None = None,
+    room: Room | None = None,
     without_funcs: Collection[str] = (),
 ) -> list[Claim]:
-    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank."""
+    """queued → claimed, at most ``limit`` of those that are due, in the order of their rank.
+
+    No more are taken than ``room`` has a place for, which is left as it was.
+    """
     due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
     if queues is not None:
         due = due.filter(queue__in=queues)
     if without_funcs:
         due = due.exclude(func__in=without_funcs)
-    rows = list(
-        due.order_by("claim_rank", "run_at", "id")
-        .select_for_update(skip_locked=True)
-        .values_list(*CLAIM_FIELDS)[:limit]
-    )
+    due = due.order_by("claim_rank", "run_at", "id").select_for_update(skip_locked=True)
+    rows = _within_room(due, limit, Room() if room is None else room.copy())
     _rows(using, (row[0] for row in rows)).update(
         status=ExecutionStatus.CLAIMED, node_id=node_id, claim_rank=None, reason=Reason.NONE
     )
     return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in rows]
+
+
+def _within_room(due: Any, limit: int, room: Room) -> list[tuple[Any, ...]]:
+    """Whenever something is found full, the rest is read anew without it: it may stand before all others in order."""
+    taken: list[tuple[Any, ...]] = []
+    while True:
+        rows = room.narrow(due)
+        if taken:
+            rows = rows.exclude(pk__in=[row[0] for row in taken])
+        read = list(rows.values_list(*CLAIM_FIELDS)[: limit - len(taken)])
+        fitting = [row for row in read if room.take(row[_QUEUE], row[_KIND])]
+        taken += fitting
+        if len(fitting) == len(read) or len(taken) >= limit:
+            return taken
 
 
 def hand_back(
@@ -136,14 +206,14 @@ def hand_back(
 ) -> list[int]:
     """claimed → queued, by the node that claimed them and does not start them."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
-    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": -F("priority")}
+    values: dict[str, Any] = {"status": ExecutionStatus.QUEUED, "node": None, "claim_rank": _RANK}
     if unresolved:
         values["handed_back_at"] = Coalesce(F("handed_back_at"), now)
     _rows(using, won).update(**values)
     return won
 
 
-def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def start(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → running; only those won may be called.
 
     A row that is running already counts as won: its node asks again after a commit whose answer got lost, and it
@@ -155,16 +225,73 @@ def start(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str
     return won
 
 
-def miss(ids: Collection[int], node_id: uuid.UUID, now: datetime, *, using: str) -> list[int]:
+def dispatch(messages: Mapping[int, str], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
+    """claimed → dispatched, before the message is sent; ``messages`` are the ids of the messages by execution.
+
+    The row stays the node's until the message has gone out, so that the death of the node in between sends it anew. As
+    with starts, one that is dispatched already counts as won.
+    """
+    sendable = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(_rows(using, messages).filter(status__in=sendable, node_id=node_id))
+    rows = [(pk, ExecutionStatus.DISPATCHED, messages[pk], now) for pk in won]
+    update_rows(TaskExecution, ("status", "message_id", "dispatched_at"), rows, using=using)
+    return won
+
+
+def hand_over(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """The message is out: what is still dispatched is no longer the node's, whose death does not touch it now."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(node=None)
+    return won
+
+
+def take_back(ids: Collection[int], node_id: uuid.UUID | None, *, using: str) -> list[int]:
+    """dispatched → queued: the message could not be sent. Should it have gone out all the same, no worker heeds it."""
+    won = _lock(_rows(using, ids).filter(status=ExecutionStatus.DISPATCHED, node_id=node_id))
+    _rows(using, won).update(**_QUEUED_ANEW)
+    return won
+
+
+def begin(execution_id: int, message_id: str, worker: str, now: datetime, *, using: str) -> Claim | None:
+    """dispatched → running, by the worker that got the message; only the first to ask may call the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    row = _locked(rows).values_list(*CLAIM_FIELDS).first()
+    if row is None:
+        return None
+    _rows(using, [execution_id]).update(
+        status=ExecutionStatus.RUNNING, started_at=now, alive_at=now, worker=worker, node=None
+    )
+    return Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=None, message_id=message_id)
+
+
+def refuse(execution_id: int, message_id: str, now: datetime, *, using: str) -> list[int]:
+    """dispatched → queued, by a worker that cannot resolve the function."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(**_QUEUED_ANEW, handed_back_at=Coalesce(F("handed_back_at"), now))
+    return won
+
+
+def miss(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, using: str) -> list[int]:
     """claimed → missed: too late to start."""
     won = _lock(_rows(using, ids).filter(status=ExecutionStatus.CLAIMED, node_id=node_id))
     _rows(using, won).update(status=ExecutionStatus.MISSED, reason=Reason.GRACE, finished_at=now)
     return won
 
 
+def discard(
+    execution_id: int, message_id: str, now: datetime, *, using: str, status: ExecutionStatus, reason: str
+) -> list[int]:
+    """dispatched → cancelled or missed: its message was revoked or has expired before a worker heeded it."""
+    rows = _rows(using, [execution_id]).filter(status=ExecutionStatus.DISPATCHED, message_id=message_id)
+    won = _lock(rows)
+    _rows(using, won).update(status=status, reason=reason, finished_at=now)
+    return won
+
+
 def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: str, error: str) -> list[int]:
-    """queued or claimed → failed, without having been called: nobody can run it."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → failed, without having been called: nobody can run it."""
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(_rows(using, ids).filter(status__in=unstarted))
     _rows(using, won).update(
         status=ExecutionStatus.FAILED, reason=reason, error=error, finished_at=now, claim_rank=None
@@ -172,19 +299,27 @@ def fail_unstarted(ids: Collection[int], now: datetime, *, using: str, reason: s
     return won
 
 
-def finish(outcomes: Sequence[Outcome], *, using: str) -> list[Outcome]:
+def finish(outcomes: Sequence[Outcome], *, using: str, late: bool = True) -> list[Outcome]:
     """running → how it ended; answers the outcomes that were recorded.
 
-    A row that was declared lost meanwhile takes the truth late, from the node that ran it.
+    A row that was declared lost meanwhile takes the truth late, from the node that ran it, unless ``late`` forbids it.
     """
     by_id = {outcome.execution_id: outcome for outcome in outcomes}
     rows = _locked(_rows(using, by_id)).values_list("id", "status", "node_id")
     mine = [(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id]
     won = [outcome for outcome, status in mine if status in STARTED_STATUSES]
-    late = [replace(outcome, reason=Reason.LATE.value) for outcome, status in mine if status == ExecutionStatus.LOST]
-    columns = ("status", "reason", "result", "error", "traceback", "output", "duration", "finished_at")
-    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in [*won, *late]], using=using)
-    return [*won, *late]
+    if late:
+        lost = [outcome for outcome, status in mine if status == ExecutionStatus.LOST]
+        won += [replace(outcome, reason=Reason.LATE.value) for outcome in lost]
+    columns = ("status", "reason", "result", "error", "traceback", "duration", "finished_at")
+    update_rows(TaskExecution, columns, [_finish_row(outcome) for outcome in won], using=using)
+    # Whoever tells the outcome may know less than the run has told itself: a process that was killed, by its node.
+    _tell(
+        {outcome.execution_id: outcome.output for outcome in won if outcome.output},
+        {outcome.execution_id: outcome.progress for outcome in won if outcome.progress},
+        using,
+    )
+    return won
 
 
 def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
@@ -195,16 +330,32 @@ def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.result,
         outcome.error,
         outcome.traceback,
-        outcome.output,
         outcome.duration,
         outcome.finished_at,
     )
 
 
+def tell(outputs: Mapping[int, str], progress: Mapping[int, Any], *, using: str) -> None:
+    """What running executions have printed and how far they are; rows that have ended keep their last word."""
+    running = _rows(using, {*outputs, *progress}).filter(status=ExecutionStatus.RUNNING)
+    mine = set(_lock(running))
+    _tell(
+        {pk: text for pk, text in outputs.items() if pk in mine},
+        {pk: value for pk, value in progress.items() if pk in mine},
+        using,
+    )
+
+
+def _tell(outputs: Mapping[int, str], progress: Mapping[int, Any], using: str) -> None:
+    update_rows(TaskExecution, ("output",), sorted(outputs.items()), using=using)
+    update_rows(TaskExecution, ("progress",), sorted(progress.items()), using=using)
+
+
 def release(node_ids: Collection[uuid.UUID], *, using: str) -> list[int]:
-    """claimed → queued for nodes that died: nothing of it has started."""
-    won = _lock(TaskExecution.objects.using(using).open().filter(status=ExecutionStatus.CLAIMED, node_id__in=node_ids))
-    _rows(using, won).update(status=ExecutionStatus.QUEUED, node=None, claim_rank=-F("priority"))
+    """claimed, or dispatched and not yet handed over → queued for nodes that died: nothing of it has started."""
+    unstarted = (ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
+    won = _lock(TaskExecution.objects.using(using).open().filter(status__in=unstarted, node_id__in=node_ids))
+    _rows(using, won).update(**_QUEUED_ANEW)
     return won
 
 
@@ -219,17 +370,33 @@ def lose(
 
 
 def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: str) -> list[int]:
-    """queued or claimed → cancelled; of ``rows`` those that have not started."""
-    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED)
+    """queued, claimed or dispatched → cancelled; of ``rows`` those that have not started.
+
+    A message that is out already finds its execution ended, and no worker heeds it.
+    """
+    unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
     return won
 
 
+def request_cancel(ids: Collection[int], now: datetime, by: str, *, using: str) -> list[int]:
+    """Ask that dispatched and running executions end; their state changes once they have."""
+    asked = _rows(using, ids).filter(status__in=STARTED_STATUSES, cancel_requested_at__isnull=True)
+    won = _lock(asked)
+    _rows(using, won).update(cancel_requested_at=now, cancel_requested_by=by)
+    return won
+
+
+def cancel_requested(ids: Collection[int], *, using: str) -> list[int]:
+    """Which of these are to end."""
+    return list(_rows(using, ids).filter(cancel_requested_at__isnull=False).values_list("pk", flat=True))
+
+
 def admit(ids: Collection[int], *, using: str) -> list[int]:
     """Let queued executions that waited behind a limit be claimed."""
     won = _lock(_rows(using, ids).waiting())
-    _rows(using, won).update(claim_rank=-F("priority"))
+    _rows(using, won).update(claim_rank=_RANK)
     return won
 
 

@@ -5,9 +5,28 @@ row, in one transaction; what was due under the old definition is settled in the
 user object or a name, and kept as the name. ``now`` is the database's instant unless a caller hands in another.
 """
 
+from django_sched_tasks.operations.backfill import (
+    BACKFILL_LIMIT,
+    MOST_BACKFILLED,
+    BackfillResult,
+    Reprocess,
+    backfill,
+)
 from django_sched_tasks.operations.commit import announce_queued
+from django_sched_tasks.operations.declared import (
+    Drift,
+    SyncAction,
+    Synced,
+    derived_job_id,
+    drift,
+    reset_to_declared,
+    sync_declared,
+)
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
+from django_sched_tasks.operations.executors import ExecutorInfo, executors
 from django_sched_tasks.operations.history import prune
+from django_sched_tasks.operations.monitoring import Health, health
+from django_sched_tasks.operations.queues import unserved_queues
 from django_sched_tasks.operations.tasks import (
     PauseResult,
     add_task,
@@ -19,17 +38,34 @@ from django_sched_tasks.operations.tasks import (
 )
 
 __all__ = [
+    "BACKFILL_LIMIT",
+    "MOST_BACKFILLED",
+    "BackfillResult",
+    "Drift",
+    "ExecutorInfo",
+    "Health",
     "PauseResult",
+    "Reprocess",
+    "SyncAction",
+    "Synced",
     "add_task",
     "announce_queued",
+    "backfill",
     "cancel_execution",
+    "derived_job_id",
+    "drift",
+    "executors",
+    "health",
     "next_attempt",
     "pause_after_failures",
     "pause_task",
     "prune",
     "remove_task",
+    "reset_to_declared",
     "resume_task",
     "retry_execution",
     "run_task",
+    "sync_declared",
+    "unserved_queues",
     "update_task",
 ]

@@ -50,6 +50,24 @@ _OF_EVERY_ATTEMPT = (
     "parent_id",
 )
 
+_TAKEN_OVER = (
+    "job_id",
+    "func",
+    "queue",
+    "executor",
+    "executor_options",
+    "priority",
+    "concurrency_key",
+    "timeout",
+    "max_retries",
+    "retry_delay",
+    "retry_backoff",
+    "retry_jitter",
+    "retry_on",
+    "transactional",
+    "on_crash",
+)
+
 
 def run_task(
     task_id: int,
@@ -72,23 +90,22 @@ def run_task(
     """
     using = database.alias()
     key = definitions.clean_idempotency_key(idempotency_key)
-    overrides = {name: value for name, value in (("args", args), ("kwargs", kwargs)) if value is not None}
 
     def work() -> tuple[TaskExecution, bool]:
         instant = now or database.now(using)
         task = locked(task_id, using)
+        overrides = _overrides(task, args, kwargs)
         if key and (earlier := _earlier_request(task, key, using)):
             if (earlier.overrides or {}) != overrides:
                 raise StateConflict(
                     _("This Idempotency-Key was used for this task with other arguments. Use a new key.")
                 )
             return earlier, False
-        if overrides:
-            registry.check_arguments(
-                registry.check(task.func), overrides.get("args", task.args), overrides.get("kwargs", task.kwargs)
-            )
-        execution = _queue(task, _request(task, key or uuid.uuid4().hex, overrides, instant, who(user)), using)
-        return execution, True
+        _check_overrides(task, overrides)
+        request = new_request(
+            task, Kind.MANUAL, key or uuid.uuid4().hex, instant, overrides=overrides, requested_by=who(user)
+        )
+        return _queue(task, request, using), True
 
     execution, created = transact(work, using)
     if created:
@@ -97,11 +114,19 @@ def run_task(
     return execution
 
 
-def retry_execution(execution_id: int, *, user: Any = None, now: datetime | None = None) -> TaskExecution:
-    """Queue a further attempt at what a finished execution stood for, with the arguments that it had.
+def retry_execution(
+    execution_id: int,
+    *,
+    args: list[Any] | None = None,
+    kwargs: dict[str, Any] | None = None,
+    user: Any = None,
+    now: datetime | None = None,
+) -> TaskExecution:
+    """Queue a further attempt at what a finished execution stood for, with the arguments that it had, or others.
 
     Raises:
         TaskExecution.DoesNotExist: there is no such execution.
+        InvalidDefinition: the arguments that were given do not fit the function.
         StateConflict: it has not ended, a later attempt is open, or its task is deleted.
     """
     using = database.alias()
@@ -119,7 +144,12 @@ def retry_execution(execution_id: int, *, user: Any = None, now: datetime | None
         if attempts.open().exists():
             raise StateConflict(_("This execution, or a later attempt at it, has not ended yet."))
         latest = attempts.order_by("-attempt").values_list("attempt", flat=True)[0]
-        return _queue(task, next_attempt(execution, latest + 1, instant, who(user)), using)
+        retry = next_attempt(execution, latest + 1, instant, who(user))
+        if overrides := _overrides(execution, args, kwargs):
+            _check_overrides(execution, overrides)
+            retry.args, retry.kwargs = overrides.get("args", retry.args), overrides.get("kwargs", retry.kwargs)
+            retry.overrides = {**(retry.overrides or {}), **overrides}
+        return _queue(task, retry, using)
 
     execution = transact(work, using)
     after_commit(using, signals.execution_queued, execution=execution)
@@ -127,12 +157,30 @@ def retry_execution(execution_id: int, *, user: Any = None, now: datetime | None
     return execution
 
 
+def _overrides(
+    base: SchedulerTask | TaskExecution, args: list[Any] | None, kwargs: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The arguments that were given in place of those that ``base`` has."""
+    given = {name: value for name, value in (("args", args), ("kwargs", kwargs)) if value is not None}
+    return registry.restored_arguments(base.func, given, base.args, base.kwargs)
+
+
+def _check_overrides(base: SchedulerTask | TaskExecution, overrides: dict[str, Any]) -> None:
+    if overrides:
+        registry.check_arguments(
+            registry.check(base.func), overrides.get("args", base.args), overrides.get("kwargs", base.kwargs)
+        )
+
+
 def cancel_execution(execution_id: int, *, user: Any = None, now: datetime | None = None) -> TaskExecution:
-    """Cancel an execution that has not started.
+    """Cancel an execution that has not started; ask one that runs to end.
+
+    A running one is answered with ``cancel_requested_at``; it is ``cancelled`` once it has ended because of that, and
+    may also end as it would have. Asking again changes nothing.
 
     Raises:
         TaskExecution.DoesNotExist: there is no such execution.
-        StateConflict: it has started or ended.
+        StateConflict: it has ended.
     """
     using = database.alias()
 
@@ -140,16 +188,20 @@ def cancel_execution(execution_id: int, *, user: Any = None, now: datetime | Non
         instant = now or database.now(using)
         rows = TaskExecution.objects.using(using).filter(pk=execution_id)
         won = transitions.cancel(rows, instant, using=using, reason=Reason.REQUESTED)
-        execution = rows.get()
         if not won:
+            transitions.request_cancel([execution_id], instant, who(user), using=using)
+        execution = rows.get()
+        if execution.finished_at is not None and not won:
             raise StateConflict(
-                _("The execution is %(status)s: only one that has not started can be cancelled.")
+                _("The execution has ended, it is %(status)s: there is nothing to cancel.")
                 % {"status": execution.get_status_display()}
             )
         return execution
 
     execution = transact(work, using)
     tell_request(using, execution, "cancel", user)
+    if execution.finished_at is None:
+        return execution
     if execution.task_id is not None:
         let_others_in(execution.task_id, execution.concurrency_key, using)
     after_commit(using, signals.execution_finished, execution=execution)
@@ -176,40 +228,32 @@ def next_attempt(
     )
 
 
-def _request(
-    task: SchedulerTask, request: str, overrides: dict[str, Any], instant: datetime, requested_by: str
+def new_request(
+    task: SchedulerTask,
+    kind: Kind,
+    request: str,
+    instant: datetime,
+    *,
+    fire_at: datetime | None = None,
+    overrides: dict[str, Any] | None = None,
+    requested_by: str = "",
 ) -> TaskExecution:
-    taken_over = [
-        "job_id",
-        "func",
-        "queue",
-        "executor",
-        "executor_options",
-        "priority",
-        "concurrency_key",
-        "timeout",
-        "max_retries",
-        "retry_delay",
-        "retry_backoff",
-        "retry_jitter",
-        "retry_on",
-        "transactional",
-        "on_crash",
-    ]
+    """The row, not saved yet, of a run that somebody asks for at ``instant``, with what the task has now."""
+    given = overrides or {}
     return TaskExecution(
         task=task,
         task_name=task.name,
-        kind=Kind.MANUAL,
-        fire_at=instant,
+        kind=kind,
+        fire_at=fire_at or instant,
         run_at=instant,
         queued_at=instant,
         request=request,
         status=ExecutionStatus.QUEUED,
-        args=overrides.get("args", task.args),
-        kwargs=overrides.get("kwargs", task.kwargs),
+        args=given.get("args", task.args),
+        kwargs=given.get("kwargs", task.kwargs),
         overrides=overrides or None,
         requested_by=requested_by,
-        **{name: getattr(task, name) for name in taken_over},
+        **{name: getattr(task, name) for name in _TAKEN_OVER},
     )
 
 
@@ -226,7 +270,7 @@ def _queue(task: SchedulerTask, execution: TaskExecution, using: str) -> TaskExe
     """
     task_rows(task.pk, using).update(version=F("version") + 1)
     if not execution.concurrency_key and _has_room(task, using):
-        execution.claim_rank = -execution.priority
+        execution.claim_rank = execution.rank
     execution.save(using=using, force_insert=True)
     let_others_in(task.pk, execution.concurrency_key, using)
     return execution

@@ -21,6 +21,7 @@ from django_sched_tasks.models import (
     transitions,
 )
 from django_sched_tasks.models.bulk import Verbatim, insert_rows, update_rows
+from django_sched_tasks.models.execution import STARTED_STATUSES
 from django_sched_tasks.planning.decision import Active, Decision, LastRow, Segment, TaskRow, When
 
 # What an execution takes over from its task, as it stands when it is planned.
@@ -108,6 +109,10 @@ REPLAN = (
     "planned_timezone",
     "planned_status",
 )
+
+
+# Who asks a run to end for a newer fire time; no user's name.
+REPLACED_BY = "overlap: replace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +307,19 @@ def _replace_waiting(won: Sequence[Planned], now: datetime, *, using: str) -> No
         keep = [item.decision.merge.row for item in won if item.decision.merge]
         waiting = rows.filter(status=ExecutionStatus.QUEUED).exclude(pk__in=keep)
         transitions.cancel(waiting, now, using=using, reason=Reason.REPLACED)
+        transitions.request_cancel(_to_be_replaced(ids, using), now, REPLACED_BY, using=using)
+
+
+def _to_be_replaced(task_ids: Collection[int], using: str) -> list[int]:
+    """The oldest run of each task's schedule, unless one is asked to end already: one alone takes its place."""
+    running = TaskExecution.objects.using(using).open().filter(task_id__in=task_ids, status__in=STARTED_STATUSES)
+    rows = list(running.order_by("fire_at", "pk").values_list("task_id", "pk", "kind", "cancel_requested_at"))
+    is_asked = {task_id for task_id, _pk, _kind, requested in rows if requested is not None}
+    oldest: dict[int, int] = {}
+    for task_id, pk, kind, _requested in rows:
+        if kind == Kind.SCHEDULE and task_id not in is_asked:
+            oldest.setdefault(task_id, pk)
+    return list(oldest.values())
 
 
 def _write_executions(won: Sequence[Planned], now: datetime, *, using: str) -> None:

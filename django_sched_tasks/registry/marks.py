@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
 _MARK = "_sched_tasks_schedulable"
+_SECRETS = "_sched_tasks_secrets"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 TASK_OPTIONS = frozenset({
     "name", "description", "args", "kwargs", "timezone", "queue", "executor", "misfire_grace_time", "coalesce",
     "max_catch_up", "max_instances", "overlap", "concurrency_key", "timeout", "max_retries", "retry_delay",
-    "retry_backoff", "on_crash", "pause_on_failure", "priority", "job_id",
+    "retry_backoff", "retry_jitter", "retry_on", "transactional", "on_crash", "pause_on_failure", "priority", "job_id",
 })
 # fmt: on
 
@@ -40,13 +42,22 @@ _declarations: list[Declaration] = []
 @overload
 def schedulable(func: F, /) -> F: ...
 @overload
-def schedulable() -> Callable[[F], F]: ...
-def schedulable(func: F | None = None, /) -> F | Callable[[F], F]:
-    """Mark a function as one that tasks may name, wherever it stands."""
+def schedulable(*, secrets: Collection[str] = ()) -> Callable[[F], F]: ...
+def schedulable(func: F | None = None, /, *, secrets: Collection[str] = ()) -> F | Callable[[F], F]:
+    """Mark a function as one that tasks may name, wherever it stands.
+
+    ``secrets`` are the names of parameters whose values are shown as ``*****``.
+    """
     if func is None:
-        return schedulable
+        return lambda func: _mark(func, secrets)
+    return _mark(func, secrets)
+
+
+def _mark(func: F, secrets: Collection[str] = ()) -> F:
     _require_named_function(func, "schedulable")
+    _require_parameters(func, secrets)
     setattr(func, _MARK, True)
+    setattr(func, _SECRETS, secrets_of(func) | frozenset(secrets))
     _marked_modules.add(func.__module__)
     return func
 
@@ -78,9 +89,27 @@ def is_marked(func: object) -> bool:
     return bool(getattr(func, _MARK, False))
 
 
+def secrets_of(func: object) -> frozenset[str]:
+    found: frozenset[str] = getattr(func, _SECRETS, frozenset())
+    return found
+
+
 def marked_modules() -> set[str]:
     """The modules imported so far in which a function is marked."""
     return set(_marked_modules)
+
+
+def _require_parameters(func: Callable[..., Any], secrets: Collection[str]) -> None:
+    parameters = inspect.signature(func).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if isinstance(secrets, str):
+        raise TypeError(f'@schedulable(secrets={secrets!r}): write a list of names, secrets=["{secrets}"].')
+    unknown = [name for name in secrets if name not in parameters]
+    if unknown and not takes_any:
+        raise TypeError(
+            f"@schedulable(secrets=...): {func.__name__} has no parameter {unknown[0]!r}. It has:"
+            f" {', '.join(parameters) or 'none'}."
+        )
 
 
 def _require_named_function(func: object, decorator: str) -> None:

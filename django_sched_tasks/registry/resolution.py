@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_sched_tasks import conf
 from django_sched_tasks.exceptions import FunctionNotFound
+from django_sched_tasks.redaction import Arguments
 from django_sched_tasks.registry.discovery import forget_imports, load
-from django_sched_tasks.registry.marks import is_marked, marked_modules
+from django_sched_tasks.registry.marks import is_marked, marked_modules, secrets_of
 from django_sched_tasks.registry.modules import MAX_PATH, host_apps, is_listed, is_task_module
 from django_sched_tasks.registry.targets import look_inside, require_defined_in, require_runnable, signature_of
 
@@ -29,7 +30,7 @@ class ResolvedFunction:
     """A function that may run: what to call, its signature where it has one, and the object that the path names.
 
     Where ``takes_context`` is set, the callable wants the context of Django's tasks before the arguments that the
-    signature shows.
+    signature shows. ``secrets`` are the names of parameters that nobody is to read.
     """
 
     path: str
@@ -38,6 +39,14 @@ class ResolvedFunction:
     is_async: bool
     target: Any
     takes_context: bool = False
+    secrets: frozenset[str] = frozenset()
+
+    @property
+    def arguments(self) -> Arguments:
+        """What of its arguments is secret."""
+        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = self.signature.parameters.values() if self.signature is not None else ()
+        return Arguments([parameter.name for parameter in parameters if parameter.kind in by_position], self.secrets)
 
 
 _resolved: dict[str, ResolvedFunction] = {}
@@ -96,6 +105,7 @@ def _resolve(path: object) -> ResolvedFunction:
         is_async=iscoroutinefunction(inner.func),
         target=target,
         takes_context=inner.takes_context,
+        secrets=secrets_of(inner.func),
     )
 
 

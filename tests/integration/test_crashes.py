@@ -1,8 +1,6 @@
 """Nodes that die, stop and come back, and databases that go away."""
 
-import contextlib
 import signal
-import sqlite3
 
 import pytest
 
@@ -10,6 +8,7 @@ from tests.support.accounts import check_accounts, check_nothing_ran_twice
 from tests.support.fixtures import on
 from tests.support.proxy import Proxy
 from tests.support.site import pass_time
+from tests.support.stopping import stop_between_transactions
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -96,24 +95,6 @@ def test_a_node_that_was_stopped_comes_back_under_a_new_identity(quick_site):
     assert site.effect_count(label="slow") == 6
     assert len({effect["fire_at"] for effect in site.effects(label="every")}) == site.effect_count(label="every")
     assert sum(row["covers"] for row in site.executions(kind="schedule")) == site.accounts()[0]["fire_count"]
-
-
-def stop_between_transactions(site, process):
-    """SIGSTOP; on SQLite not while it holds the file's lock, which nobody could take from it."""
-    process.signal(signal.SIGSTOP)
-    while site.database.vendor == "sqlite" and not is_free(site.database.settings["NAME"]):
-        process.signal(signal.SIGCONT)
-        pass_time(0.1)
-        process.signal(signal.SIGSTOP)
-
-
-def is_free(path):
-    with contextlib.closing(sqlite3.connect(path, timeout=0.3)) as connection:
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            return False
-    return True
 
 
 @on("postgresql")

@@ -45,3 +45,10 @@ def check_hardly_any_folded(rows):
     told = [(str(row["fire_at"]), str(row["queued_at"]), str(row["started_at"]), row["covers"]) for row in rows]
     assert len(folded) <= 2, told
     assert all(row["covers"] == 2 for row in folded), told
+
+
+def most_at_once(executions):
+    """How many of these ran at the same time at most, by their own times."""
+    moments = [(row["started_at"], 1) for row in executions] + [(row["finished_at"], -1) for row in executions]
+    running = itertools.accumulate(step for _moment, step in sorted(moments))
+    return max(running, default=0)

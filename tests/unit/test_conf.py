@@ -125,6 +125,23 @@ def test_retention_in_days_or_for_ever(settings):
 
 
 def test_lists_are_given_out_as_tuples(settings):
-    settings.SCHED_TASKS = {"QUEUES": ["mail"], "TASK_MODULES": ["tasks"], "ALLOWED_FUNCS": ["a.b:*"]}
+    settings.SCHED_TASKS = {"TASK_MODULES": ["tasks"], "ALLOWED_FUNCS": ["a.b:*"]}
 
-    assert (conf.queues(), conf.task_modules(), conf.allowed_funcs()) == (("mail",), ("tasks",), ("a.b:*",))
+    assert (conf.task_modules(), conf.allowed_funcs()) == (("tasks",), ("a.b:*",))
+
+
+@pytest.mark.parametrize(
+    ("given", "queues", "web"),
+    [
+        ({}, None, None),
+        ({"QUEUES": ["mail", "etl"]}, {"mail": None, "etl": None}, {"mail": None, "etl": None}),
+        ({"QUEUES": {"etl": 2, "mail": None}}, {"etl": 2, "mail": None}, {"etl": 2, "mail": None}),
+        ({"WEB_QUEUES": []}, None, {}),
+        ({"QUEUES": ["etl"], "WEB_QUEUES": {"mail": 1}}, {"etl": None}, {"mail": 1}),
+        ({"QUEUES": {"etl": 0}}, None, None),
+        ({"QUEUES": []}, None, None),
+    ],
+)
+def test_queues_are_names_with_or_without_slots(settings, given, queues, web):
+    settings.SCHED_TASKS = given
+    assert (conf.queues(), conf.web_queues()) == (queues, web)

@@ -43,6 +43,12 @@ def test_all_errors_come_at_once(now):
         ("name", "a\0b", "U+0000"),
         ("description", "\ud800", "U+D800"),
         ("queue", "", "blank"),
+        ("retry_on", "OSError", "must be a JSON list"),
+        ("retry_on", [5], "is not the name of an exception"),
+        ("retry_on", ["OSErorr"], "Did you mean 'OSError'?"),
+        ("retry_on", ["print"], "no exception of Python's own"),
+        ("retry_on", ["requests."], "is not the name of an exception"),
+        ("retry_jitter", 1.5, "1.0"),
         ("timezone", "Mars/Base", "Mars/Base"),
         ("executor", "gpu", "There is no executor 'gpu'. Known are: default"),
         ("args", {}, "an object was given; it must be a JSON list"),
@@ -131,6 +137,11 @@ def test_a_change_is_checked_together_with_what_is_stored(now, stored):
 def test_a_value_that_only_looks_like_the_stored_one_is_checked(now, stored, value):
     with pytest.raises(InvalidDefinition):
         definitions.clean_changes(stored, {"priority": value}, now=now)
+
+
+def test_exceptions_to_retry_are_kept_as_given(now):
+    names = ["OSError", "requests.exceptions.Timeout", "builtins.ValueError"]
+    assert definitions.clean_new({**NEW, "retry_on": names}, now=now)["retry_on"] == names
 
 
 # Beside the definition.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import enum
 import inspect
@@ -289,9 +290,19 @@ def test_every_command_is_documented_with_its_options():
     for name in own:
         parser = load_command_class("django_sched_tasks", name).create_parser("manage.py", name)
         common = load_command_class("django.core", "check").create_parser("manage.py", "check")
-        options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
         of_all = {option for action in common._actions for option in action.option_strings} - {"--tag"}
-        assert set(names(documented[name])) == options - of_all
+        assert set(names(documented[name])) == words_of(parser) - of_all
+
+
+def words_of(parser):
+    """The verbs of a command, and its long options, those of its verbs among them."""
+    words = set()
+    for action in parser._actions:
+        words |= {option for option in action.option_strings if option.startswith("--")}
+        if isinstance(action, argparse._SubParsersAction):
+            words |= set(action.choices)
+            words |= {word for verb in action.choices.values() for word in words_of(verb)}
+    return words
 
 
 def test_every_exit_code_is_documented():

@@ -267,6 +267,37 @@ def test_a_retry_keeps_what_the_execution_ran_with(make, node, at, kind):
     assert (retry.args, retry.priority, retry.kind, retry.request) == (ran.args, 4, kind, ran.request)
 
 
+def test_a_retry_with_other_arguments_takes_those_this_once(make, node, at, stored):
+    task = make("add", args=["one"], kwargs={"b": 2})
+    node.now = at(60)
+    (failed,) = node.tick()
+    retry = operations.retry_execution(failed.pk, args=[1], now=at(70))
+    assert (retry.args, retry.kwargs, retry.overrides) == ([1], {"b": 2}, {"args": [1]})
+    node.now = at(71)
+    (again,) = node.tick()
+    assert (again.status, again.result, again.attempt) == ("succeeded", 3, 2)
+    assert stored(task).args == ["one"]
+    with pytest.raises(InvalidDefinition, match="Unknown: 'c'"):
+        operations.retry_execution(again.pk, kwargs={"c": 1}, now=at(72))
+
+
+def test_a_secret_that_is_given_back_hidden_stays_what_it_is(make, stored, at):
+    task = make("leaks_password", args=["hunter22"], kwargs={"token": "t"})
+    operations.update_task(task.pk, {"name": "Other", "args": ["*****"], "kwargs": {"token": "*****"}}, now=at(1))
+    assert (stored(task).name, stored(task).args, stored(task).kwargs) == ("Other", ["hunter22"], {"token": "t"})
+    operations.update_task(task.pk, {"args": ["new"], "kwargs": {}}, now=at(2))
+    assert (stored(task).args, stored(task).kwargs) == (["new"], {})
+    run = operations.run_task(task.pk, args=["*****"], now=at(3))
+    assert (run.args, run.overrides) == (["new"], {"args": ["new"]})
+    with pytest.raises(InvalidDefinition, match="stands for a secret"):
+        operations.update_task(task.pk, {"kwargs": {"token": "*****"}}, now=at(4))
+
+
+def test_a_new_task_cannot_begin_with_a_hidden_secret(make):
+    with pytest.raises(InvalidDefinition, match="stands for a secret"):
+        make("leaks_password", args=["*****"])
+
+
 def test_an_execution_without_a_task_cannot_be_tried_again(make, node, at):
     task = make()
     node.now = at(60)
@@ -285,14 +316,27 @@ def test_what_has_not_started_can_be_cancelled(make, at, django_capture_on_commi
     assert list(TaskExecution.objects.claimable()) == [second]
 
 
-def test_what_runs_or_has_ended_cannot_be_cancelled(make, node, busy, at):
+def test_what_runs_is_asked_to_end_and_what_has_ended_cannot_be_cancelled(make, node, busy, at, staff):
     held = busy(make())
     execution = TaskExecution.objects.get()
-    with pytest.raises(StateConflict, match="Running"):
-        operations.cancel_execution(execution.pk, now=at(61))
+    for second in (61, 62):  # asking again changes nothing
+        asked = operations.cancel_execution(execution.pk, user=staff, now=at(second))
+        told = (asked.status, asked.cancel_requested_at, asked.cancel_requested_by)
+        assert told == ("running", at(61), "staff")
     node.finish(held)
     with pytest.raises(StateConflict, match="Succeeded"):
-        operations.cancel_execution(execution.pk, now=at(62))
+        operations.cancel_execution(execution.pk, now=at(63))
+
+
+def test_a_failed_run_that_was_to_end_is_not_tried_again(make, node, at, rows):
+    make("raises", max_retries=3)
+    node.now = at(60)
+    node.plan()
+    held = node.start(node.claim())
+    operations.cancel_execution(held[0][0].id, now=at(61))
+    node.finish(held)
+    assert rows("status", "attempt", attempt=1) == [("failed", 1)]
+    assert not TaskExecution.objects.filter(attempt=2).exists()
 
 
 # Removing.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from django_sched_tasks.models import ExecutionStatus, TaskExecution, transitions
-from django_sched_tasks.models.transitions import Outcome
+from django_sched_tasks.models.transitions import Outcome, Room
 
 ALL = set(ExecutionStatus)
 ME, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -39,19 +39,37 @@ MOVES = {
     "hand_back": ({"claimed"}, "queued", lambda pk, now: transitions.hand_back([pk], ME, now, **USING)),
     "start": ({"claimed", "running"}, "running", lambda pk, now: transitions.start([pk], ME, now, **USING)),
     "miss": ({"claimed"}, "missed", lambda pk, now: transitions.miss([pk], ME, now, **USING)),
-    "release": ({"claimed"}, "queued", lambda pk, now: transitions.release([ME], **USING)),
+    "dispatch": (
+        {"claimed", "dispatched"},
+        "dispatched",
+        lambda pk, now: transitions.dispatch({pk: "message"}, ME, now, **USING),
+    ),
+    "hand_over": ({"dispatched"}, "dispatched", lambda pk, now: transitions.hand_over([pk], ME, **USING)),
+    "take_back": ({"dispatched"}, "queued", lambda pk, now: transitions.take_back([pk], ME, **USING)),
+    "begin": (
+        {"dispatched"},
+        "running",
+        lambda pk, now: [claim.id for claim in [transitions.begin(pk, "", "host:1", now, **USING)] if claim],
+    ),
+    "refuse": ({"dispatched"}, "queued", lambda pk, now: transitions.refuse(pk, "", now, **USING)),
+    "discard": (
+        {"dispatched"},
+        "missed",
+        lambda pk, now: transitions.discard(pk, "", now, status=ExecutionStatus.MISSED, reason="grace", **USING),
+    ),
+    "release": ({"claimed", "dispatched"}, "queued", lambda pk, now: transitions.release([ME], **USING)),
     "lose": (
         {"dispatched", "running"},
         "lost",
         lambda pk, now: transitions.lose([pk], now, reason="node_died", error="gone", **USING),
     ),
     "cancel": (
-        {"queued", "claimed"},
+        {"queued", "claimed", "dispatched"},
         "cancelled",
         lambda pk, now: transitions.cancel(TaskExecution.objects.all(), now, reason="requested", **USING),
     ),
     "fail_unstarted": (
-        {"queued", "claimed"},
+        {"queued", "claimed", "dispatched"},
         "failed",
         lambda pk, now: transitions.fail_unstarted([pk], now, reason="unresolved", error="no", **USING),
     ),
@@ -74,13 +92,37 @@ def test_a_move_is_made_from_its_own_states_only(execution, now, name):
         row.delete()
 
 
-@pytest.mark.parametrize("name", ["hand_back", "start", "miss", "release", "finish"])
+@pytest.mark.parametrize(
+    "name", ["hand_back", "start", "miss", "dispatch", "hand_over", "take_back", "release", "finish"]
+)
 def test_a_move_of_the_node_is_made_by_that_node_only(execution, now, name):
     allowed, _, move = MOVES[name]
     for status in allowed:
         row = execution(status, node_id=OTHER)
         assert not move(row.pk, now)
         assert TaskExecution.objects.get(pk=row.pk).status == status
+
+
+@pytest.mark.parametrize("move", ["begin", "refuse", "discard"])
+def test_a_message_is_heeded_by_its_own_execution_only(execution, now, move):
+    row = execution("dispatched", message_id="another")
+    assert not MOVES[move][2](row.pk, now)
+    assert TaskExecution.objects.get(pk=row.pk).status == "dispatched"
+
+
+def test_what_is_handed_over_outlives_its_node(execution, now):
+    row = execution("dispatched")
+    transitions.hand_over([row.pk], ME, **USING)
+    assert transitions.release([ME], **USING) == []
+    assert transitions.begin(row.pk, "", "host:1", now, **USING).node_id is None
+
+
+def test_what_is_queued_anew_is_dispatched_by_another_message(execution, now):
+    row = execution("dispatched", message_id="first", dispatched_at=now)
+    transitions.take_back([row.pk], ME, **USING)
+    assert transitions.begin(row.pk, "first", "host:1", now, **USING) is None
+    row.refresh_from_db()
+    assert (row.message_id, row.dispatched_at, row.claim_rank) == ("", None, 0)
 
 
 # Claiming.
@@ -179,3 +221,22 @@ def test_the_idempotency_key_is_the_same_for_every_attempt(execution, at):
     (taken,) = transitions.claim(ME, at(0), 1, executor="default", **USING)
     assert taken.idempotency_key == replace(taken, attempt=2).idempotency_key == "j:schedule:2026-01-01T00:00:00+00:00"
     assert replace(taken, kind="manual", request="r").idempotency_key == "j:manual:r"
+
+
+def test_of_a_queue_with_room_of_its_own_no_more_is_taken_and_the_others_are_not_held_up(execution, at):
+    for seconds in range(6):
+        execution("queued", fire_at=at(seconds), run_at=at(seconds), queue="etl" if seconds < 4 else "mail")
+    assert claim(at(10), limit=4, room=Room({"etl": 1})) == [at(0), at(4), at(5)]
+    assert claim(at(10), limit=4, room=Room({"etl": 0})) == []
+    assert claim(at(10), limit=2, room=Room({"etl": 5})) == [at(1), at(2)]
+
+
+def test_backfill_takes_no_more_than_its_room_and_holds_up_nothing_else(execution, at):
+    for seconds in range(6):
+        kind = "backfill" if seconds < 4 else "manual"
+        execution("queued", fire_at=at(seconds), run_at=at(seconds), kind=kind, request="r")
+    room = Room(backfill=1)
+    assert claim(at(10), limit=4, room=room) == [at(0), at(4), at(5)]
+    assert room.backfill == 1  # the caller takes off what has been committed
+    assert claim(at(10), limit=4, room=Room(backfill=0)) == []
+    assert claim(at(10), limit=2) == [at(1), at(2)]

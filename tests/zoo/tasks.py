@@ -4,8 +4,10 @@ Anything a test cannot show with these belongs here as one more animal, not into
 """
 
 import asyncio
+import logging
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from typing import Any, Literal
@@ -13,7 +15,8 @@ from typing import Any, Literal
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone, translation
 
-from django_sched_tasks import current_execution
+from django_sched_tasks import current_execution, schedulable
+from django_sched_tasks.exceptions import RunCancelled
 
 from .models import Effect
 
@@ -92,11 +95,111 @@ def slow_effect(label: str = "slow", seconds: float = 1.0) -> str:
     return effect(label)
 
 
+# The talkative ones.
+
+
+def chatters(label: str, lines: int = 100) -> None:
+    """Print and log in turns, slowly enough to mix with others."""
+    for number in range(lines):
+        print(f"{label} prints", number)
+        logging.getLogger("zoo.chatter").info("%s logs %d", label, number)
+        time.sleep(0.001)
+
+
+async def chatters_async(label: str, lines: int = 100) -> None:
+    for number in range(lines):
+        print(f"{label} prints", number)
+        logging.getLogger("zoo.chatter").info("%s logs %d", label, number)
+        await asyncio.sleep(0.001)
+
+
+def counts(total: int = 1000, pause: float = 0.05) -> int:
+    """Tell how far it is, and print it."""
+    execution = current_execution()
+    assert execution is not None
+    for number in range(total):
+        execution.set_progress(number, total, f"number {number}")
+        print("number", number)
+        time.sleep(pause)
+    return total
+
+
+def leaks_password(password: str, token: str = "") -> None:
+    """Print what it should not, and raise it."""
+    print(f"logging in with {password}")
+    raise RuntimeError(f"refused: {password}")
+
+
+@schedulable(secrets=["pin"])
+def keeps_pin(user: str, pin: int) -> str:
+    return f"{user} knows it"
+
+
+# The ones that go on until somebody stops them.
+
+
+def loops() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+async def loops_async() -> None:
+    while True:
+        await asyncio.sleep(0.01)
+
+
+async def loops_without_await() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+def asks_politely() -> str:
+    """Look whether it is to end, and end by itself."""
+    execution = current_execution()
+    assert execution is not None
+    while not execution.cancel_requested:
+        time.sleep(0.01)
+    return "tidied up"
+
+
+def is_stubborn(seconds: float = 3.0) -> str:
+    """Swallow whatever is raised in it, until it has had its time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            time.sleep(0.01)
+        except BaseException as error:
+            print("swallowed", type(error).__name__)
+    return "done all the same"
+
+
+async def async_effect(label: str = "async") -> str:
+    await Effect.objects.acreate(task=label)
+    return label
+
+
 # The ones that raise.
+
+
+def effect_then_raises() -> None:
+    effect()
+    raise RuntimeError("after its effect")
+
+
+def effect_rolled_back() -> None:
+    """Break the transaction that it is called in, and say nothing of it."""
+    effect()
+    with suppress(DatabaseError), transaction.atomic(savepoint=False):
+        raise DatabaseError("not so bad")
 
 
 def raises(message: str = "the task raised") -> None:
     raise RuntimeError(message)
+
+
+def raises_cancelled() -> None:
+    """End as a function does that has seen that it is to."""
+    raise RunCancelled
 
 
 def raises_chained() -> None:

@@ -21,7 +21,11 @@ class Command(BaseCommand):
     requires_system_checks = ()  # an unmigrated database is waited for
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--queues", help="Serve only these queues, separated by commas; all of them unless given.")
+        parser.add_argument(
+            "--queues",
+            help="Serve only these queues, separated by commas, each with its slots if need be: etl:2,mail. "
+            "Those of QUEUES, else all of them, unless given.",
+        )
         parser.add_argument(
             "--grace", type=float, help="Seconds that running functions get to end; SHUTDOWN_GRACE unless given."
         )
@@ -50,10 +54,16 @@ class Command(BaseCommand):
             run()
 
 
-def _parse_queues(text: str | None) -> list[str] | None:
+def _parse_queues(text: str | None) -> dict[str, int | None] | None:
     if text is None:
         return None
-    queues = [name.strip() for name in text.split(",")]
-    if not all(queues):
-        raise CommandError(f"--queues is {text!r}; give names separated by commas, such as 'default,mail'.")
+    queues: dict[str, int | None] = {}
+    for part in text.split(","):
+        name, colon, slots = (piece.strip() for piece in part.partition(":"))
+        if not name or (colon and not (slots.isascii() and slots.isdigit() and int(slots))):
+            raise CommandError(
+                f"--queues is {text!r}; give names separated by commas, each with its slots where it may not take all, "
+                "such as 'etl:2,mail'."
+            )
+        queues[name] = int(slots) if slots else None
     return queues

@@ -52,6 +52,17 @@ def run(task_id, **options):
     return operations.run_task(task_id, **options).pk
 
 
+def cancel(execution_id):
+    operations.cancel_execution(execution_id)
+
+
+def send_again(execution_id, message_id, queue):
+    """The message of an execution once more, as a broker may deliver it."""
+    from celery import current_app
+
+    current_app.send_task("django_sched_tasks.run", args=[execution_id, message_id], queue=queue)
+
+
 def update(task_id, **changes):
     operations.update_task(task_id, changes)
 

@@ -179,7 +179,7 @@ def test_cancel_is_for_what_has_not_started(root, execute, page, messages_of):
     assert waiting.status == "cancelled"
 
     late = root.post(page(waiting, "cancel"), follow=True)
-    assert "only one that has not started can be cancelled" in messages_of(late)[0]
+    assert "there is nothing to cancel" in messages_of(late)[0]
     assert page(waiting, "cancel") not in late.content.decode()
 
 
@@ -228,6 +228,14 @@ def test_nodes_tell_how_they_are(viewer, make_node, page, text_of):
     ):
         assert part in text
     assert str(node.pk) in text_of(viewer.get(page(node)))
+
+
+def test_secrets_among_the_arguments_are_not_shown(root, execute, page):
+    secret = {"password": "hunter22"}
+    execution = execute(func="tests.zoo.tasks:leaks_password", kwargs=secret, overrides={"kwargs": secret})
+    html = root.get(page(execution)).content.decode()
+    assert "*****" in html
+    assert "hunter22" not in html
 
 
 def test_an_open_execution_is_followed(viewer, execute, page, make_node):

@@ -230,3 +230,21 @@ def test_examples_of_every_kind_are_shown(root):
 def test_a_task_declared_in_code_says_so(root, make_task, page, text_of):
     assert "Declared in code" in text_of(root.get(page(make_task("In code", source="code"))))
     assert "Declared in code" not in text_of(root.get(page(make_task("By hand", source="admin"))))
+
+
+def test_a_secret_is_shown_hidden_and_stays_when_it_is_saved_so(root, form_data):
+    task = operations.add_task(
+        **{**NEW, "func": "tests.zoo.tasks:leaks_password", "trigger_args": {"hour": 2}},
+        kwargs={"password": "hunter22"},
+    )
+    url = reverse("admin:django_sched_tasks_schedulertask_change", args=[task.pk])
+    page = root.get(url).content.decode()
+    assert "*****" in page
+    assert "hunter22" not in page
+    assert root.post(url, form_data(url, description="changed")).status_code == 302
+    task.refresh_from_db()
+    assert (task.description, task.kwargs) == ("changed", {"password": "hunter22"})
+    given = form_data(url, kwargs='{"password": "*****", "token": "t"}')
+    assert root.post(url, given).status_code == 302
+    task.refresh_from_db()
+    assert task.kwargs == {"password": "hunter22", "token": "t"}

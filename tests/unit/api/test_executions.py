@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from django_sched_tasks import operations
 from django_sched_tasks.models import SchedulerNode, TaskExecution
 
 CONTRACT = {
@@ -88,3 +89,41 @@ def test_a_task_lists_its_own_executions(client, execution, add):
     listed = client.get(f"tasks/{execution['task']}/executions").json()
     assert [row["id"] for row in listed["results"]] == [execution["id"]]
     assert client.get(f"tasks/{execution['task']}/executions", status="failed").json()["count"] == 0
+
+
+def test_a_running_execution_is_asked_to_end(client, execution):
+    TaskExecution.objects.update(status="running", claim_rank=None, started_at=timezone.now())
+    for _ in range(2):
+        asked = client.post(f"executions/{execution['id']}/cancel")
+        assert (asked.status_code, asked.json()["status"]) == (200, "running")
+        assert asked.json()["cancel_requested_at"]
+        assert asked.json()["cancel_requested_by"] == "staff"
+
+
+def test_a_retry_may_bring_other_arguments(client, definition):
+    task = client.post("tasks/", definition(func="tests.zoo.tasks:add", args=["one"])).json()
+    execution = client.post(f"tasks/{task['id']}/run").json()
+    TaskExecution.objects.update(status="failed", finished_at=timezone.now(), claim_rank=None)
+    path = f"executions/{execution['id']}/retry"
+    refused = client.post(path, {"kwargs": {"c": 1}})
+    assert (refused.status_code, list(refused.json())) == (400, ["kwargs"])
+    assert client.post(path, {"args": None}).status_code == 400
+    assert client.post(path, {"arg": []}).status_code == 400
+    again = client.post(path, {"args": [1], "kwargs": {"b": 2}})
+    assert again.status_code == 202
+    assert (again.json()["attempt"], again.json()["args"], again.json()["kwargs"]) == (2, [1], {"b": 2})
+
+
+def test_secrets_among_the_arguments_are_not_shown(client, definition):
+    given = definition(func="tests.zoo.tasks:leaks_password", args=["hunter22"], kwargs={"token": "t"})
+    task = client.post("tasks/", given).json()
+    hidden = (["*****"], {"token": "*****"})
+    assert (task["args"], task["kwargs"]) == hidden
+    execution = client.post(f"tasks/{task['id']}/run").json()
+    assert (execution["args"], execution["kwargs"]) == hidden
+    assert b"hunter22" not in client.get("tasks/").content + client.get("executions/").content
+    assert TaskExecution.objects.get().args == ["hunter22"]
+    answer = client.put(f"tasks/{task['id']}", {**task, "name": "Other"})  # what was read can be sent back
+    assert (answer.status_code, answer.json()["name"]) == (200, "Other")
+    assert operations.run_task(task["id"]).args == ["hunter22"]
+    assert client.post("tasks/", {**given, "args": ["*****"]}).status_code == 400

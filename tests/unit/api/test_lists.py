@@ -61,7 +61,7 @@ def test_a_wrong_size_is_refused(client, tasks, size):
     assert (answer.status_code, list(answer.json())) == (400, ["page_size"])
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "2", "x", "1e400", "9" * 20, "9" * 5000, "\0", "nan"])
+@pytest.mark.parametrize("page", ["0", "-1", "99", "x", "1e400", "9" * 20, "9" * 5000, "\0", "nan"])
 @pytest.mark.parametrize("path", ["tasks/", "executions/", "functions/", "nodes/"])
 def test_a_page_that_is_not_there_is_not_found(client, tasks, path, page):
     answer = client.get(path, page=page)

@@ -182,3 +182,20 @@ def test_figures_leave_out_what_is_older_than_a_day(client, task):
 def test_figures_take_few_queries(client, django_assert_max_num_queries, db):
     with django_assert_max_num_queries(7):
         client.get("stats/")
+
+
+def test_executors_are_told_with_what_they_can_do(client, settings):
+    backend = "django_sched_tasks.executors."
+    settings.SCHED_TASKS = {
+        "EXECUTORS": {
+            "default": {"BACKEND": backend + "ThreadExecutor"},
+            "apart": {"BACKEND": backend + "ProcessExecutor", "OPTIONS": {"max_workers": 3}},
+            "gone": {"BACKEND": backend + "NoExecutor"},
+        }
+    }
+    page = client.get("executors/").json()
+    assert page["count"] == 3
+    apart, default, gone = page["results"]
+    assert (apart["alias"], apart["max_workers"], apart["isolates_crashes"]) == ("apart", 3, True)
+    assert (default["supports_async"], default["isolates_crashes"], default["problem"]) == (True, False, "")
+    assert (gone["supports_async"], "NoExecutor" in gone["problem"]) == (False, True)

@@ -10,9 +10,17 @@ from django_sched_tasks.api.base import SchedulerViewSet
 from .conftest import Client
 
 GETS = {
-    "view_schedulertask": ["task/list", "tasks/", "tasks/{task}", "tasks/{task}/next-runs", "functions/", "stats/"],
+    "view_schedulertask": [
+        "task/list",
+        "tasks/",
+        "tasks/{task}",
+        "tasks/{task}/next-runs",
+        "functions/",
+        "executors/",
+        "stats/",
+    ],
     "view_taskexecution": ["executions/", "executions/{execution}", "tasks/{task}/executions"],
-    "view_schedulernode": ["nodes/"],
+    "view_schedulernode": ["nodes/", "health"],
 }
 POSTS = {
     "view_schedulertask": ["triggers/preview"],
@@ -22,7 +30,7 @@ POSTS = {
         *("task/resume/{task}", "tasks/{task}/resume"),
     ],
     "run_schedulertask": [
-        *("task/run/{task}", "tasks/{task}/run"),
+        *("task/run/{task}", "tasks/{task}/run", "tasks/{task}/backfill"),
         *("executions/{execution}/cancel", "executions/{execution}/retry"),
     ],
 }
@@ -44,6 +52,7 @@ def call(task, client):
     execution = client.post(f"tasks/{task.pk}/run").json()["id"]
 
     def send(by: Client, method: str, path: str) -> int:
+        """503 is how the health of a site without a scheduler is told."""
         address = "/api/scheduler/" + path.format(task=task.pk, execution=execution)
         return getattr(by.http, method)(address, format="json").status_code
 
@@ -54,7 +63,7 @@ def call(task, client):
 def test_the_one_permission_opens_and_all_others_do_not(call, worker, entry):
     codename, *request = entry
     assert call(worker(*EVERY - {codename}), *request) == 403
-    assert call(worker(codename), *request) in (200, 201, 202, 204, 400, 409)
+    assert call(worker(codename), *request) in (200, 201, 202, 204, 400, 409, 503)
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=" ".join)
@@ -89,7 +98,7 @@ def test_the_site_may_put_its_own_rules(call, visitor, settings):
 def test_drfs_own_rules_can_be_put(call, client, settings, name):
     settings.SCHED_TASKS = {"API_PERMISSION_CLASSES": [f"rest_framework.permissions.{name}"]}
     for _codename, method, path in TABLE:
-        assert call(client, method, path) in (200, 201, 202, 204, 400, 404, 409), path
+        assert call(client, method, path) in (200, 201, 202, 204, 400, 404, 409, 503), path
 
 
 class NoTaskAtAll(BasePermission):

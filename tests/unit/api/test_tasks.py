@@ -14,12 +14,12 @@ WRITABLE = {
     *("name", "job_id", "func", "trigger", "trigger_args", "description", "args", "kwargs", "timezone", "queue"),
     *("executor", "executor_options", "misfire_grace_time", "coalesce", "max_catch_up", "max_instances", "overlap"),
     *("concurrency_key", "timeout", "max_retries", "retry_delay", "retry_backoff", "on_crash", "pause_on_failure"),
-    "priority",
+    *("priority", "retry_jitter", "retry_on", "transactional"),
 }
 READABLE = WRITABLE | {
     *("id", "status", "status_display", "last_run", "next_run", "trigger_description", "last_status", "pause_note"),
     *("schedule_error", "source", "created_at", "updated_at", "created_by", "updated_by", "anchor", "planned_through"),
-    *("version", "fire_count", "run_count", "skipped_count", "missed_count", "purged_covers"),
+    *("version", "fire_count", "run_count", "skipped_count", "missed_count", "purged_covers", "drift"),
 }
 
 
@@ -69,6 +69,9 @@ def test_every_field_may_come_along(client, definition):
         max_retries=3,
         retry_delay=1,
         retry_backoff=2.0,
+        retry_jitter=0.5,
+        retry_on=["ValueError"],
+        transactional=True,
         on_crash="retry",
         pause_on_failure=4,
         priority=-5,

@@ -133,7 +133,7 @@ def test_losses_count_as_failures(runs, node, other, stored):
 def test_a_sign_of_life_between_looking_and_burying_saves_it(runs, node, other, rows, caplog):
     runs()
     silence(node, other)
-    (seen,) = recovery._dead_nodes(other.node, other.now, by_timeout=True)
+    (seen,) = recovery._dead_nodes(other.node, other.now, by_timeout=True, session=None)
     node.node.beat(other.now)
     assert not recovery._bury(seen, other.now, "default")
     assert (state_of(node), rows("status")) == ("alive", ["running"])
@@ -218,3 +218,71 @@ def test_the_row_of_a_node_says_what_it_is(node):
     assert (row.started_by, row.queues, row.executors, row.slots) == ("testing", None, ["default"], 100)
     assert set(row.versions) == {"python", "django", "apscheduler", "django-sched-tasks"}
     assert isinstance(row.pk, uuid.UUID)
+
+
+# What runs outside the nodes.
+
+
+@pytest.fixture
+def elsewhere(make, node, at):
+    """An execution without a node, in a state, with changes."""
+
+    def elsewhere(status, **changes):
+        task = make("effect", on_crash=changes.pop("on_crash", "lose"))
+        execution = operations.run_task(task.pk, now=at(0))
+        TaskExecution.objects.filter(pk=execution.pk).update(status=status, claim_rank=None, **changes)
+        return execution
+
+    return elsewhere
+
+
+def sweep(node, now, **options):
+    recovery.sweep(node.node, now, **options)
+
+
+def test_a_worker_without_a_sign_of_life_has_lost_its_run(elsewhere, node, at, rows):
+    elsewhere("running", started_at=at(0), alive_at=at(0), worker="host:7")
+    sweep(node, at(30))
+    assert rows("status") == ["running"]
+    sweep(node, at(31))
+    assert rows("status") == ["lost"]
+    assert "host:7" in TaskExecution.objects.get().error
+
+
+@pytest.mark.parametrize("given", [None, 100, "soon"])
+def test_what_no_worker_starts_is_lost(elsewhere, node, at, given):
+    patience = given if isinstance(given, int) else 3600
+    run = elsewhere("dispatched", dispatched_at=at(0), executor_options={"dispatch_timeout": given} if given else {})
+    sweep(node, at(patience))
+    run.refresh_from_db()
+    assert run.status == "dispatched"
+    sweep(node, at(patience + 1))
+    run.refresh_from_db()
+    assert run.status == "lost"
+
+
+def test_the_executor_may_say_how_long_that_takes(elsewhere, node, at, rows, settings):
+    options = {"dispatch_timeout": 10}
+    settings.SCHED_TASKS = {"EXECUTORS": {"default": {"BACKEND": "no.matter", "OPTIONS": options}}}
+    elsewhere("dispatched", dispatched_at=at(0))
+    sweep(node, at(11))
+    assert rows("status") == ["lost"]
+
+
+def test_a_lost_run_elsewhere_runs_again_where_it_may(elsewhere, node, at, rows):
+    elsewhere("running", started_at=at(0), alive_at=at(0), on_crash="retry", message_id="first")
+    sweep(node, at(31))
+    assert rows("attempt", "status", "message_id", "worker") == [(1, "lost", "first", ""), (2, "queued", "", "")]
+
+
+def test_after_an_outage_nobody_elsewhere_is_judged_by_silence(elsewhere, node, at, rows):
+    elsewhere("running", started_at=at(0), alive_at=at(0))
+    sweep(node, at(31), by_timeout=False)
+    assert rows("status") == ["running"]
+
+
+def test_a_message_on_its_way_dies_with_its_node_and_is_sent_anew(elsewhere, node, other, at, rows):
+    elsewhere("dispatched", dispatched_at=at(0), node_id=node.node.id, message_id="first")
+    silence(node, other)
+    recovery.recover(other.node, other.now)
+    assert rows("status", "message_id", "node") == [("queued", "", None)]

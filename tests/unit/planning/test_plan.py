@@ -120,18 +120,55 @@ def test_consecutive_skips_share_a_row_and_the_next_run_has_its_own(make, node, 
     assert rows("fire_at", "status", "covers")[2:] == [(at(240), "queued", 1)]
 
 
-def test_replace_cancels_what_waits_and_keeps_what_runs(make, node, at, rows):
+def test_replace_cancels_what_waits_and_asks_what_runs_to_end(make, node, at, rows):
     make(overlap="replace")
     node.now = at(60)
     node.plan()
     node.start(node.claim())
     plan(at(120))
     plan(at(180))
-    assert rows("fire_at", "status", "reason") == [
-        (at(60), "running", ""),
-        (at(120), "cancelled", "replaced"),
-        (at(180), "queued", ""),
+    assert rows("fire_at", "status", "reason", "cancel_requested_at", "cancel_requested_by") == [
+        (at(60), "running", "", at(120), "overlap: replace"),
+        (at(120), "cancelled", "replaced", None, ""),
+        (at(180), "queued", "", None, ""),
     ]
+
+
+def test_replace_asks_one_of_several_runs_and_never_a_manual_one(make, node, at, rows):
+    task = make(overlap="replace", max_instances=3)
+    manual = operations.run_task(task.pk, now=at(1))
+    for seconds in (60, 120):
+        node.now = at(seconds)
+        node.plan()
+        node.start(node.claim())
+    plan(at(180))
+    plan(at(240))
+    asked = rows("fire_at", "status", cancel_requested_at__isnull=False)
+    assert asked == [(at(60), "running")]
+    manual.refresh_from_db()
+    assert manual.status == "running"
+
+
+def test_what_starts_next_is_what_replaced_the_run_that_has_ended(make, node, at, rows):
+    make("raises_cancelled", overlap="replace")
+    node.now = at(60)
+    node.plan()
+    held = node.start(node.claim())
+    node.now = at(120)
+    node.plan()
+    node.finish(held)
+    assert [run.fire_at for run in node.tick()] == [at(120)]
+    assert rows("fire_at", "status", "reason")[0] == (at(60), "cancelled", "requested")
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+def test_other_policies_ask_nobody(make, node, at, rows, overlap):
+    make(overlap=overlap)
+    node.now = at(60)
+    node.plan()
+    node.start(node.claim())
+    plan(at(120))
+    assert rows("cancel_requested_at", status="running") == [None]
 
 
 @pytest.fixture

@@ -1,19 +1,18 @@
-"""One transaction of the recorder: what has ended, what starts, and what follows from both."""
+"""One transaction about runs: what has ended, what starts, and what follows from both."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from django_sched_tasks import operations
-from django_sched_tasks.engine import group
-from django_sched_tasks.engine.group import Group
+from django_sched_tasks import operations, recording
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 from django_sched_tasks.models.transitions import Outcome
+from django_sched_tasks.recording import Group
 
 
 def write(ended, starts, now):
-    return group.write(Group(ended, starts), now, "default")
+    return recording.write(Group(ended, starts), now, "default")
 
 
 def outcome(claim, now, status="succeeded", **changes):
@@ -132,6 +131,43 @@ def test_other_ends_are_not_tried_again(running, at, rows, status):
     claim = running(max_retries=2)
     write([outcome(claim, at(61), status)], [], at(61))
     assert rows("attempt") == [1]
+
+
+def test_an_exception_that_is_not_named_is_not_tried_again(running, at, rows):
+    claim = running(max_retries=2)
+    write([outcome(claim, at(61), "failed", may_retry=False)], [], at(61))
+    assert rows("attempt") == [1]
+
+
+def test_only_named_exceptions_are_tried_again(make, node, at, rows):
+    make("raises", trigger="date", trigger_args={"run_date": at(60).isoformat()}, max_retries=1, retry_on=["OSError"])
+    make("raises", trigger="date", trigger_args={"run_date": at(70).isoformat()}, max_retries=1, retry_on=["Exception"])
+    node.run_until(at(3600))
+    assert rows("fire_at", "attempt") == [(at(60), 1), (at(70), 1), (at(70), 2)]
+    assert rows("retry_on", attempt=2) == [["Exception"]]
+
+
+def test_chance_adds_a_share_to_a_delay(running, at, monkeypatch):
+    monkeypatch.setattr(recording.random, "random", lambda: 0.5)
+    claim = running(max_retries=2, retry_delay=10, retry_jitter=0.4)
+    write([outcome(claim, at(61), "failed")], [], at(61))
+    retry = TaskExecution.objects.get(attempt=2)
+    assert (retry.run_at, retry.retry_jitter) == (at(61 + 12), 0.4)
+
+
+def test_the_outcome_of_another_process_keeps_what_the_run_has_told(running, at, rows):
+    """A node tells the end of a process that it has killed, and does not know what that has printed."""
+    claim = running()
+    TaskExecution.objects.update(output="printed", progress={"done": 1})
+    write([outcome(claim, at(61), "timed_out")], [], at(61))
+    assert rows("status", "output", "progress") == [("timed_out", "printed", {"done": 1})]
+
+
+def test_the_last_word_of_a_run_is_kept(running, at, rows):
+    claim = running()
+    TaskExecution.objects.update(output="printed", progress={"done": 1})
+    write([outcome(claim, at(61), output="printed more", progress={"done": 2})], [], at(61))
+    assert rows("output", "progress") == [("printed more", {"done": 2})]
 
 
 def test_a_backoff_never_leaves_the_calendar(running, at):

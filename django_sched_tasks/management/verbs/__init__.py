@@ -1,0 +1,25 @@
+"""The verbs of ``manage.py schedtasks``: each reads its options, calls an operation, and shows what it answers."""
+
+from django_sched_tasks.management.verbs.backfill import Backfill
+from django_sched_tasks.management.verbs.base import Verb
+from django_sched_tasks.management.verbs.health import Health
+from django_sched_tasks.management.verbs.look import Executions, List, Preview, Show
+from django_sched_tasks.management.verbs.prune import Prune
+from django_sched_tasks.management.verbs.steer import Cancel, Pause, Resume, Retry, Run
+from django_sched_tasks.management.verbs.sync import Sync
+
+VERBS: dict[str, Verb] = {
+    "list": List(),
+    "show": Show(),
+    "executions": Executions(),
+    "preview": Preview(),
+    "pause": Pause(),
+    "resume": Resume(),
+    "run": Run(),
+    "cancel": Cancel(),
+    "retry": Retry(),
+    "backfill": Backfill(),
+    "sync": Sync(),
+    "prune": Prune(),
+    "health": Health(),
+}

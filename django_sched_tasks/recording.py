@@ -1,0 +1,298 @@
+"""One transaction about runs: what has ended, what starts, and what follows from both.
+
+The node's recorder writes it for what runs on the node, a worker for what it was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.dispatch import Signal
+
+from django_sched_tasks import admission, operations, signals
+from django_sched_tasks.models import ExecutionStatus, Reason, SchedulerTask, TaskExecution, transitions
+from django_sched_tasks.models.execution import FAILURE_STATUSES
+from django_sched_tasks.models.transitions import Claim, Outcome
+from django_sched_tasks.registry import ResolvedFunction
+
+logger = logging.getLogger(__name__)
+
+Accepted = tuple[Claim, ResolvedFunction]
+
+LONGEST_DELAY = 366 * 86_400  # seconds; a backoff grows fast
+NOT_RECORDED = "Not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is written together.
+
+    ``starts`` are claims to be marked as running, or as dispatched where they have a message; ``sent`` and ``unsent``
+    are dispatched claims whose message has gone out, or could not.
+    """
+
+    ended: list[Outcome]
+    starts: list[Accepted]
+    sent: list[Claim] = field(default_factory=list)
+    unsent: list[Claim] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.ended or self.starts or self.sent or self.unsent)
+
+    @property
+    def is_single(self) -> bool:
+        return len(self.ended) + len(self.starts) == 1
+
+    @property
+    def can_split(self) -> bool:
+        return len(self.ended) + len(self.starts) > 1
+
+    def halves(self) -> list[Group]:
+        if self.ended and self.starts:
+            return [Group(self.ended, [], self.sent, self.unsent), Group([], self.starts)]
+        middle = max(len(self.ended), len(self.starts)) // 2
+        return [
+            Group(self.ended[:middle], self.starts[:middle], self.sent, self.unsent),
+            Group(self.ended[middle:], self.starts[middle:]),
+        ]
+
+    @staticmethod
+    def join(groups: Sequence[Group]) -> Group:
+        return Group(
+            [outcome for group in groups for outcome in group.ended],
+            [accepted for group in groups for accepted in group.starts],
+            [claim for group in groups for claim in group.sent],
+            [claim for group in groups for claim in group.unsent],
+        )
+
+
+@dataclass(slots=True)
+class Result:
+    """What a group came to: the ids that may be called or sent, the outcomes that were recorded, whether others may go
+    now.
+    """
+
+    started: list[int] = field(default_factory=list)
+    ended: list[Outcome] = field(default_factory=list)
+    missed: list[Claim] = field(default_factory=list)
+    handed_back: list[Claim] = field(default_factory=list)
+    let_in: bool = False
+
+
+def write(group: Group, now: datetime, using: str) -> Result:
+    result = Result()
+    with transaction.atomic(using=using):
+        if group.ended:
+            recorded = [outcome for outcome in group.ended if outcome.is_recorded]
+            to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
+            result.ended = recorded + (transitions.finish(to_record, using=using) if to_record else [])
+            retries = retry_failed(
+                [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
+            )
+            result.let_in = bool(retries)
+        result.handed_back = _settle_messages(group, using)
+        if group.starts:
+            _start([claim for claim, _ in group.starts], now, using, result)
+    try:
+        _follow_up(result, now, using)
+    except Exception:  # what is committed stands, and must not be written again; a sweep mends what is left undone
+        logger.exception("Runs are recorded, but what follows from it could not be done now")
+    return result
+
+
+def begin(execution_id: int, message_id: str, worker: str, now: datetime, using: str) -> Claim | None:
+    """Mark what a worker was sent as running; None where the message is not, or no longer, the execution's own."""
+    with transaction.atomic(using=using):
+        claim = transitions.begin(execution_id, message_id, worker, now, using=using)
+        if claim is not None and claim.task_id is not None:
+            _note_last_run([claim.task_id], now, using)
+    return claim
+
+
+def give_up(execution: TaskExecution, now: datetime, using: str, *, has_expired: bool) -> Result:
+    """A message was thrown away before anybody heeded it: its execution is missed if it has expired, else cancelled."""
+    status, reason = ExecutionStatus.CANCELLED, Reason.REQUESTED
+    if has_expired:
+        status, reason = ExecutionStatus.MISSED, Reason.GRACE
+    result = Result()
+    with transaction.atomic(using=using):
+        pk = execution.pk
+        if not transitions.discard(pk, execution.message_id, now, using=using, status=status, reason=reason):
+            return result
+        if has_expired:
+            _count_missed([pk], using)
+    outcome = Outcome(
+        execution_id=execution.pk,
+        task_id=execution.task_id,
+        job_id=execution.job_id,
+        node_id=None,
+        status=status.value,
+        reason=reason.value,
+        concurrency_key=execution.concurrency_key,
+    )
+    result.ended.append(outcome)
+    _follow_up(result, now, using)
+    return result
+
+
+def without_values(outcome: Outcome, error: Exception) -> Outcome:
+    """The outcome without what the function gave, for a database that refuses it as it is."""
+    return replace(
+        outcome,
+        status=ExecutionStatus.FAILED.value,
+        result=None,
+        error=f"{NOT_RECORDED}, the database refused the outcome: {type(error).__name__}",
+        traceback="",
+        output="",
+    )
+
+
+def announce_start(claim: Claim) -> None:
+    if signals.execution_started.receivers:
+        _send(signals.execution_started, claim, ExecutionStatus.RUNNING)
+
+
+def announce_dispatch(claim: Claim) -> None:
+    if signals.execution_dispatched.receivers:
+        _send(signals.execution_dispatched, claim, ExecutionStatus.DISPATCHED)
+
+
+def announce_return(claims: Iterable[Claim]) -> None:
+    if signals.execution_handed_back.receivers:
+        for claim in claims:
+            _send(signals.execution_handed_back, claim, ExecutionStatus.QUEUED)
+
+
+def announce_ends(result: Result) -> None:
+    if signals.execution_finished.receivers:
+        for outcome in result.ended:
+            _send(signals.execution_finished, outcome, outcome.status, outcome.reason)
+        for claim in result.missed:
+            _send(signals.execution_finished, claim, ExecutionStatus.MISSED, Reason.GRACE)
+
+
+def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "") -> None:
+    signals.send(
+        signal,
+        TaskExecution,
+        execution_id=run.id if isinstance(run, Claim) else run.execution_id,
+        task_id=run.task_id,
+        job_id=run.job_id,
+        status=str(status),
+        reason=reason,
+    )
+
+
+def _settle_messages(group: Group, using: str) -> list[Claim]:
+    """Answers the claims that are in the queue again."""
+    taken_back: list[int] = []
+    for node_id in {claim.node_id for claim in (*group.sent, *group.unsent)}:
+        sent = [claim.id for claim in group.sent if claim.node_id == node_id]
+        unsent = [claim.id for claim in group.unsent if claim.node_id == node_id]
+        if sent:
+            transitions.hand_over(sent, node_id, using=using)
+        if unsent:
+            taken_back += transitions.take_back(unsent, node_id, using=using)
+    return [claim for claim in group.unsent if claim.id in taken_back]
+
+
+def _follow_up(result: Result, now: datetime, using: str) -> None:
+    """After the commit, so that whoever comes to wait for room is either seen here or has seen the room himself."""
+    if _let_others_in(result, using):
+        result.let_in = True
+    failed = [outcome.task_id for outcome in result.ended if outcome.status in FAILURE_STATUSES and outcome.task_id]
+    if failed:
+        operations.pause_after_failures(failed, now=now)
+
+
+def _let_others_in(result: Result, using: str) -> list[int]:
+    """Whoever waited for a slot that is free now."""
+    gone: list[Outcome | Claim] = [*result.ended, *result.missed]
+    if not gone:
+        return []
+    task_ids = {item.task_id for item in gone if item.task_id is not None}
+    return admission.admit(task_ids, keys={item.concurrency_key for item in gone}, using=using)
+
+
+def _may_retry(outcome: Outcome) -> bool:
+    failed = outcome.status in (ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT)
+    return failed and outcome.may_retry and not outcome.reason
+
+
+def retry_delay(execution: TaskExecution) -> float:
+    """Seconds until the next attempt; chance adds a share of up to ``retry_jitter``."""
+    try:
+        delay = execution.retry_delay * execution.retry_backoff ** (execution.attempt - 1)
+    except OverflowError:
+        return LONGEST_DELAY
+    return min(delay * (1 + random.random() * execution.retry_jitter), LONGEST_DELAY)
+
+
+def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExecution]:
+    """Queue the next attempt of those failed executions that have retries left.
+
+    The new row takes over the place of the old one under the task's limit, so it need not wait for room.
+    """
+    if not ids:
+        return []
+    rows = TaskExecution.objects.using(using).filter(pk__in=ids, attempt__lte=F("max_retries"), task__isnull=False)
+    retries = []
+    for execution in rows.filter(cancel_requested_at__isnull=True).order_by("pk"):
+        run_at = now + timedelta(seconds=retry_delay(execution))
+        retry = operations.next_attempt(execution, execution.attempt + 1, run_at, queued_at=now)
+        retry.claim_rank = retry.rank
+        retries.append(retry)
+    TaskExecution.objects.using(using).bulk_create(retries)
+    operations.announce_queued(retries, using)
+    return retries
+
+
+def _start(claims: Sequence[Claim], now: datetime, using: str, result: Result) -> None:
+    """Mark the claims as running or dispatched; what has become too late meanwhile is missed instead."""
+    for node_id in {claim.node_id for claim in claims}:
+        own = [claim for claim in claims if claim.node_id == node_id]
+        late = [claim.id for claim in own if claim.is_too_late(now)]
+        if late:
+            missed = set(transitions.miss(late, node_id, now, using=using))
+            result.missed += [claim for claim in own if claim.id in missed]
+            _count_missed(missed, using)
+        own = [claim for claim in own if claim.id not in late]
+        messages = {claim.id: claim.message_id for claim in own if claim.message_id}
+        if messages:
+            result.started += transitions.dispatch(messages, node_id, now, using=using)
+        here = [claim.id for claim in own if not claim.message_id]
+        if here:
+            result.started += transitions.start(here, node_id, now, using=using)
+    started = set(result.started)
+    ran = [claim.task_id for claim in claims if claim.id in started and not claim.message_id]
+    _note_last_run([task_id for task_id in ran if task_id], now, using)
+
+
+def _note_last_run(task_ids: Sequence[int], now: datetime, using: str) -> None:
+    """The tasks' ``last_run``, one statement for all that started as often in this group.
+
+    Two nodes that start runs of the same tasks at once may deadlock here. That is rare, and the group is then written
+    anew, which costs less than a statement in every group to lock the rows in order.
+    """
+    by_times: dict[int, list[int]] = {}
+    for task_id, times in Counter(task_ids).items():
+        by_times.setdefault(times, []).append(task_id)
+    for times, ids in by_times.items():
+        rows = SchedulerTask.objects.using(using).filter(pk__in=sorted(ids))
+        rows.update(last_run=now, run_count=F("run_count") + times)
+
+
+def _count_missed(ids: Collection[int], using: str) -> None:
+    rows = TaskExecution.objects.using(using).accounted().filter(pk__in=ids, task__isnull=False)
+    for task_id, covers in rows.order_by("task_id").values_list("task_id", "covers"):
+        # A planner that has read the count before must read it again.
+        counted = {"missed_count": F("missed_count") + covers, "version": F("version") + 1}
+        SchedulerTask.objects.using(using).filter(pk=task_id).update(**counted)
