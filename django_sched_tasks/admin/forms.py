@@ -115,21 +115,17 @@ class TaskForm(TaskModelForm):
         field_classes = {
             **dict.fromkeys(("name", "job_id", "func", "description", "timezone"), PlainText),
             **dict.fromkeys(("queue", "executor", "concurrency_key"), PlainText),
-            **dict.fromkeys(("trigger_args", "kwargs", "executor_options"), JSONObject),
-            "args": JSONList,
-            "retry_on": JSONList,
+            **{name: JSONList if kind is list else JSONObject for name, kind in definitions.JSON_FIELDS.items()},
         }
         widgets = {
+            **{name: json_area(2) for name in definitions.JSON_FIELDS},
             "name": AdminTextInputWidget(WIDE),
             "func": Suggesting(_known_functions, WIDE),
             "timezone": Suggesting(_known_zones),
             "executor": Suggesting(_known_executors),
             "description": forms.Textarea({"rows": 2, "class": "vLargeTextField"}),
             "trigger_args": json_area(5),
-            "args": json_area(2),
             "kwargs": json_area(3),
-            "executor_options": json_area(2),
-            "retry_on": json_area(2),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -141,5 +141,8 @@ def charts(seen: Overview) -> dict[str, Any] | None:
         "p95": _("95 of 100 within"),
         "max": _("the longest"),
         "time": _("hour"),
+        "milliseconds": _("%d ms"),
+        "seconds": _("%.1f s"),
+        "minutes": _("%d min"),
     }
     return {"data": dict(series(seen.hours)), "texts": texts}

@@ -19,7 +19,7 @@ from django_sched_tasks.admin import drawing, show
 from django_sched_tasks.admin.recent import BACKWARDS
 from django_sched_tasks.admin.recent import LATEST as STRIP
 from django_sched_tasks.exceptions import InvalidTrigger
-from django_sched_tasks.models import SchedulerTask, TaskExecution, TaskStatus
+from django_sched_tasks.models import SchedulerTask, Source, TaskExecution, TaskStatus
 from django_sched_tasks.triggers.zones import zone_named
 
 NEXT = 10
@@ -45,7 +45,8 @@ class TaskPanel:
     @admin.display(description=gettext_lazy("state"))
     def standing(self, task: SchedulerTask) -> Any:
         wrong = [show.alarm(show.printable(task.schedule_error))] if task.schedule_error else []
-        return show.joined([*_state_and_note(task), *wrong])
+        origin = [show.quiet(_("Declared in code, beside its function."))] if task.source == Source.CODE else []
+        return show.joined([*_state_and_note(task), *origin, *wrong])
 
     @admin.display(description=gettext_lazy("trigger"), ordering="trigger")
     def trigger_in_words(self, task: SchedulerTask) -> str:

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_sched_tasks import operations
+from django_sched_tasks import operations, registry
 from django_sched_tasks.admin import assist, show
 from django_sched_tasks.admin.base import SteeringAdmin, scripts
 from django_sched_tasks.admin.forms import JSONList, JSONObject, json_area
@@ -47,31 +47,35 @@ class RunWith(SteeringAdmin):
             raise PermissionDenied
         if task is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
-        may_keep = self.has_change_permission(request, task)
+        mended, may_keep = self._mended(request, task), self.has_change_permission(request, task)
         if request.method == "POST":
             form = ArgumentsForm(request.POST, may_keep=may_keep)
-            if form.is_valid() and (execution := self._queue(request, task, form)) is not None:
+            if form.is_valid() and (execution := self._queue(request, task, mended, form)) is not None:
                 return self._go_on(request, task, execution)
         else:
-            form = ArgumentsForm(initial=self._initial(request, task), may_keep=may_keep)
+            form = ArgumentsForm(initial=_shown(mended or task), may_keep=may_keep)
         return TemplateResponse(
             request, "admin/django_sched_tasks/run_with.html", self._run_with_context(request, task, form)
         )
 
-    def _initial(self, request: HttpRequest, task: SchedulerTask) -> dict[str, Any]:
-        """The arguments of the execution that the reader comes from, else the task's."""
+    def _mended(self, request: HttpRequest, task: SchedulerTask) -> TaskExecution | None:
+        """The execution that the reader comes from, if any: it is tried again, with other arguments."""
         pk = request.GET.get("execution", "")
-        execution = TaskExecution.objects.filter(pk=pk, task=task).first() if pk.isdecimal() else None
-        given = task if execution is None else execution
-        return {"args": given.args, "kwargs": given.kwargs}
+        return TaskExecution.objects.filter(pk=pk, task=task).first() if pk.isdecimal() else None
 
-    def _queue(self, request: HttpRequest, task: SchedulerTask, form: ArgumentsForm) -> TaskExecution | None:
+    def _queue(
+        self, request: HttpRequest, task: SchedulerTask, mended: TaskExecution | None, form: ArgumentsForm
+    ) -> TaskExecution | None:
         """The execution, or None where the rules refuse; what they say then stands at its field."""
         given = {name: form.cleaned_data[name] for name in ("args", "kwargs")}
         try:
+            if mended is not None:
+                execution = operations.retry_execution(mended.pk, **given, user=request.user)
+            else:
+                execution = operations.run_task(task.pk, **given, user=request.user)
             if form.cleaned_data.get("keep"):
                 operations.update_task(task.pk, given, user=request.user)
-            return operations.run_task(task.pk, **given, user=request.user)
+            return execution
         except InvalidDefinition as error:
             for name, texts in error.errors.items():
                 form.add_error(name if name in form.fields else None, [str(text) for text in texts])
@@ -98,3 +102,9 @@ class RunWith(SteeringAdmin):
             arguments_config={"inputs": assist.inputs_of(task.func), "texts": assist.texts()},
             media=self.media + scripts("arguments"),
         )
+
+
+def _shown(given: SchedulerTask | TaskExecution) -> dict[str, Any]:
+    """The arguments as they may be shown; what is given back hidden is put in again by the operations."""
+    args, kwargs = registry.hidden_arguments(given.func, given.args, given.kwargs)
+    return {"args": args, "kwargs": kwargs}

@@ -139,7 +139,7 @@ def _with_collisions(marks: Iterable[Mark]) -> tuple[list[Mark], int]:
     for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
         collides = mark.tone == "clash" or (busy_until is not None and mark.start < busy_until)
         collisions += collides
-        title = f"{mark.title} – {_('collides')}" if collides else mark.title
+        title = _("%s – it collides") % mark.title if collides else mark.title
         told.append(replace(mark, tone="clash", title=title) if collides else mark)
         busy_until = mark.end if busy_until is None else max(busy_until, mark.end)
     return told, collisions

@@ -18,7 +18,15 @@ from django_sched_tasks import database, definitions, signals, triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger, StateConflict
 from django_sched_tasks.models import Kind, SchedulerTask, TaskExecution
 from django_sched_tasks.models.execution import FAILURE_STATUSES, NEVER_RAN
-from django_sched_tasks.operations.commit import after_commit, let_others_in, locked, task_rows, transact, who
+from django_sched_tasks.operations.commit import (
+    after_commit,
+    let_others_in,
+    locked,
+    task_rows,
+    tell_request,
+    transact,
+    who,
+)
 from django_sched_tasks.operations.executions import new_request
 
 BACKFILL_LIMIT = 1_000
@@ -95,9 +103,12 @@ def backfill(
     result, rows = transact(work, using)
     if rows:
         let_others_in(task_id, rows[0].concurrency_key, using)
+        queued = TaskExecution.objects.using(using).filter(task_id=task_id, request=result.request)
         if signals.execution_queued.receivers:
-            for execution in TaskExecution.objects.using(using).filter(task_id=task_id, request=result.request):
+            for execution in queued:
                 after_commit(using, signals.execution_queued, execution=execution)
+        if signals.execution_requested.receivers:
+            tell_request(using, queued.order_by("fire_at", "pk")[0], "backfill", user, count=len(rows))
     return result
 
 

@@ -27,9 +27,11 @@
             return "–";
         }
         if (value < 1) {
-            return `${Math.round(value * 1000)} ms`;
+            return texts.milliseconds.replace("%d", Math.round(value * 1000));
         }
-        return value < 120 ? `${value.toFixed(1)} s` : `${Math.round(value / 60)} min`;
+        return value < 120
+            ? texts.seconds.replace("%.1f", value.toFixed(1))
+            : texts.minutes.replace("%d", Math.round(value / 60));
     }
 
     function axes(format) {

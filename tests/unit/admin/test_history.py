@@ -1,7 +1,10 @@
 """What people do stands in the admin's history with their names, once, whatever face they used."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from django_sched_tasks import operations, planning
 from django_sched_tasks.contrib import history as receivers
@@ -74,11 +77,10 @@ def test_of_a_deleted_task_the_execution_tells(staff, history, task, make_execut
     assert entry == ("staff", f"taskexecution {waiting.pk}", f"Cancelled: execution #{waiting.pk}.")
 
 
-def test_a_backfill_is_told_once(staff, history, task, make_execution):
-    from django_sched_tasks.operations.commit import tell_request
-
-    execution = make_execution(task, kind="backfill")
-    (entry,) = history(tell_request, "default", execution, "backfill", staff, count=3)
+def test_a_backfill_is_told_once(staff, history, make_task):
+    task = make_task(trigger="interval", trigger_args={"hours": 1})
+    end = timezone.now()
+    (entry,) = history(operations.backfill, task.pk, end - timedelta(hours=3), end, user=staff)
     assert entry == ("staff", about(task), "Backfilled: 3 executions.")
 
 

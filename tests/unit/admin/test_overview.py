@@ -253,6 +253,21 @@ def test_run_once_with_other_arguments(root, make_task, make_execution, page):
     assert task.kwargs == {"a": 8}
 
 
+def test_a_failed_run_is_mended_as_a_further_attempt(root, make_task, make_execution, page):
+    task = make_task(func="tests.zoo.tasks:leaks_password", kwargs={"password": "of-the-task"})
+    failed = make_execution(task, status="failed", func=task.func, kwargs={"password": "hunter22"})
+    url = f"{page(task, 'run_with')}?execution={failed.pk}"
+    assert "hunter22" not in root.get(url).content.decode()
+
+    response = root.post(url, {"args": "[]", "kwargs": '{"password": "*****"}'})
+    retry = TaskExecution.objects.get(status="queued")
+    assert response.url == page(retry)
+    assert (retry.attempt, retry.fire_at, retry.kwargs) == (2, failed.fire_at, {"password": "hunter22"})
+
+    form = root.post(url, {"args": "[]", "kwargs": '{"password": "*****"}'}).context["form"]
+    assert "has not ended yet" in form.non_field_errors()[0]
+
+
 def test_arguments_that_do_not_fit_are_told_at_their_field(root, make_task, page):
     task = make_task(func="tests.zoo.tasks:add", kwargs={"a": 1})
     for kwargs in ('{"c": 1}', "{"):

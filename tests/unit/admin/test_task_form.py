@@ -227,6 +227,11 @@ def test_examples_of_every_kind_are_shown(root):
     assert json.loads(response.context["adminform"].form["trigger_args"].value()) == {}
 
 
+def test_a_task_declared_in_code_says_so(root, make_task, page, text_of):
+    assert "Declared in code" in text_of(root.get(page(make_task("In code", source="code"))))
+    assert "Declared in code" not in text_of(root.get(page(make_task("By hand", source="admin"))))
+
+
 def test_a_secret_is_shown_hidden_and_stays_when_it_is_saved_so(root, form_data):
     task = operations.add_task(
         **{**NEW, "func": "tests.zoo.tasks:leaks_password", "trigger_args": {"hour": 2}},
