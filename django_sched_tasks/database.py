@@ -132,13 +132,13 @@ def adopt_own_connection() -> BaseDatabaseWrapper:
     settings_dict["ATOMIC_REQUESTS"] = False
     settings_dict["AUTOCOMMIT"] = True
     own: BaseDatabaseWrapper = type(wrapper)(settings_dict, alias=using)
-    if _shares_memory(wrapper):
+    if shares_memory(wrapper):
         return wrapper
     connections[using] = own
     return own
 
 
-def _shares_memory(wrapper: BaseDatabaseWrapper) -> bool:
+def shares_memory(wrapper: BaseDatabaseWrapper) -> bool:
     """An in-memory SQLite database lives in its connection, so there is no second one to it."""
     return wrapper.vendor == "sqlite" and bool(wrapper.is_in_memory_db())  # type: ignore[attr-defined]
 

@@ -307,7 +307,19 @@ def _discard_all() -> None:
 def _discard(connection: Any) -> None:
     # Django's close() only marks a connection that is inside a transaction; the transaction must end, and the wrapper's
     # belief to be inside one with it. A new wrapper is made on the next use.
+    if database.shares_memory(connection):
+        _reset(connection)
+        return
     with suppress(Exception):
         connection.connection.close()
     connection.connection = None  # for whoever still holds the wrapper
     del connections[connection.alias]
+
+
+def _reset(connection: Any) -> None:
+    """An in-memory database would go with its connection, so that one only begins anew."""
+    with suppress(Exception):
+        connection.connection.rollback()
+    connection.in_atomic_block = connection.needs_rollback = connection.closed_in_transaction = False
+    connection.savepoint_ids, connection.atomic_blocks, connection.run_on_commit = [], [], []
+    connection.set_autocommit(connection.settings_dict["AUTOCOMMIT"])

@@ -178,15 +178,25 @@ class Recorder:
         database.adopt_own_connection()
         pending: recording.Group | None = None
         while not (self._stop and pending is None and not (self._ended or self._sent or self._unsent)):
-            if pending is None:
-                self._work.wait()
-                self._work.clear()
-                time.sleep(GATHER)
-                pending = self._gather()
-            if pending is not None:
-                pending = self._commit(pending)
-                self._writing = pending is not None
+            try:
+                pending = self._next(pending)
+            except Exception:
+                # Not again: what of it has been handed over must not be started twice.
+                logger.exception("Recording runs met an error that nobody expected; it goes on with the next ones.")
+                pending, self._writing = None, False
         connections.close_all()
+
+    def _next(self, pending: recording.Group | None) -> recording.Group | None:
+        """Write what was to be tried again, else what has gathered; answers what is to be tried again."""
+        if pending is None:
+            self._work.wait()
+            self._work.clear()
+            time.sleep(GATHER)
+            pending = self._gather()
+        if pending is not None:
+            pending = self._commit(pending)
+            self._writing = pending is not None
+        return pending
 
     def _gather(self) -> recording.Group | None:
         """Take what has ended or was sent, and as many claims as there are free slots."""

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone, translation
 
-from django_sched_tasks import live, registry, runner
+from django_sched_tasks import database, live, registry, runner
 from django_sched_tasks.exceptions import RunCancelled, RunTimedOut
 from django_sched_tasks.models.transitions import Claim
 from tests.support.waiting import until
@@ -291,8 +291,30 @@ def test_a_coroutine_ends_wherever_it_runs():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_database_in_memory_outlives_an_interrupted_run():
+    if not database.shares_memory(connection):
+        pytest.skip("for a database in memory")
+
+    def function():
+        transaction.atomic().__enter__()
+        Effect.objects.create(task="left open")
+        raise RunCancelled
+
+    taken = claim("ok")
+    runner.run(taken, replace(registry.resolve(taken.func), callable=function))
+    assert not connection.in_atomic_block
+    assert Effect.objects.count() == 0
+    with transaction.atomic():
+        Effect.objects.create(task="after")
+    assert Effect.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [None, ValueError, RunCancelled, RunTimedOut])
 def test_a_connection_on_which_a_run_was_interrupted_is_not_used_again(error):
+    if database.shares_memory(connection):
+        pytest.skip("a database in memory goes with its connection")
+
     def function():
         connection.ensure_connection()
         connection.close_at = None  # as with CONN_MAX_AGE: it would stay

@@ -169,6 +169,7 @@ def test_a_look_costs_one_statement_for_who_is_to_end(running):
 
 
 def test_a_run_inside_its_callers_transaction_has_no_monitor():
+    until(lambda: not monitors(), within=5, what="that of an earlier test has ended")
     run = live.open_run(1, is_watched=False)
     assert not monitors()
     live.close_run(run)
