@@ -1,8 +1,13 @@
 """What every test may ask for; a room's own fixtures stand beside its tests."""
 
+from importlib.util import find_spec
+
 import pytest
 from django.utils import translation
 from rest_framework.test import APIClient
+
+# Without a browser there is nothing to open the pages in; the environment for them has it.
+collect_ignore = [] if find_spec("playwright") else ["browser"]
 
 
 @pytest.fixture
