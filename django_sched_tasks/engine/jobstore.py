@@ -27,6 +27,7 @@ from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Recorder
 from django_sched_tasks.engine.schema import SchemaGuard
 from django_sched_tasks.engine.wakeup import Peek, peek
+from django_sched_tasks.models import Kind
 from django_sched_tasks.recording import Accepted
 
 logger = logging.getLogger(__name__)
@@ -157,8 +158,11 @@ class DatabaseJobStore(BaseJobStore):
             queues = self._recorder.queue_room()
             for alias in self._aliases:
                 free = self._recorder.capacity(alias)
-                taken = self._claims.take(alias, free, due, self._recorder.room(alias, queues)) if free else []
-                left_some = left_some or len(taken) == free
+                room = self._recorder.room(alias, queues)
+                for_backfill = room.backfill
+                taken = self._claims.take(alias, free, due, room) if free else []
+                backfilled = sum(claim.kind == Kind.BACKFILL for claim, _ in taken)
+                left_some = left_some or len(taken) == free or backfilled == for_backfill
                 self._handed_out.update((accepted[0].id, accepted) for accepted in taken)
                 jobs += [ClaimedJob(accepted, now) for accepted in taken]
             left_some = left_some or any(free <= 0 for free in queues.values())

@@ -1,6 +1,7 @@
 """A node killed with -9 at every point of a fire time's journey (scenarios 1 to 6)."""
 
 import signal
+from collections import Counter
 
 import pytest
 
@@ -68,6 +69,21 @@ def test_s05_killed_after_the_function_and_before_its_end_is_committed(die_at, s
     (lost,) = site.executions(status="lost")
     attempts = site.executions(task_id=task, fire_at=lost["fire_at"])
     assert [(row["attempt"], row["status"]) for row in attempts] == [(1, "lost")] + RETRIED * (on_crash == "retry")
+
+
+@each("call.end", "finish.write")
+def test_s05_the_effects_of_a_transactional_run_happen_exactly_once(die_at, site, audit, fault):
+    """Killed inside the transaction that holds its effect and its end, or after that is committed."""
+    task, first = die_at(fault, transactional=True)
+    audit(site, dead_may_be=[first.pid])
+    done = site.executions(task_id=task, status="succeeded")
+    calls = Counter(call["execution"] for call in site.calls())
+    assert calls == {row["id"]: 1 for row in done}  # whatever was lost has left no effect
+    lost = site.executions(status="lost")
+    assert len(lost) == (fault == "finish.write")
+    for row in lost:
+        attempts = site.executions(task_id=task, fire_at=row["fire_at"])
+        assert [(one["attempt"], one["status"]) for one in attempts] == [(1, "lost"), *RETRIED]
 
 
 @each("finish.commit")

@@ -21,7 +21,7 @@ NODES = "id, pid, state"
 EFFECTS = "execution, task, kind, fire_at, attempt, node, seen, pid, at"
 INSTANTS = {"fire_at", "queued_at", "started_at", "finished_at", "anchor", "next_run", "planned_through", "at"}
 UUIDS = {"node_id", "node"}
-CALLED = {"succeeded", "failed", "timed_out", "lost", "running"}
+CALLED = {"succeeded", "failed", "timed_out", "cancelled", "lost", "running"}
 
 
 def connect(settings):

@@ -85,8 +85,7 @@ def install():
     faults = Faults(os.environ.get(VARIABLE, ""))
     if not faults:
         return
-    from django_sched_tasks import planning, runner
-    from django_sched_tasks.engine import group
+    from django_sched_tasks import planning, recording, runner
     from django_sched_tasks.engine.claims import Claims
     from django_sched_tasks.models import transitions
     from django_sched_tasks.planning import store
@@ -99,8 +98,8 @@ def install():
     _before(runner, "run", lambda *_: faults.reach("start.commit"))
     _after(runner, "run", lambda _outcome: faults.reach("call.end"))
     _after(transitions, "finish", lambda won: won and faults.reach("finish.write"))
-    _before(group, "_follow_up", lambda result, *_: result.ended and faults.reach("finish.follow"))
-    _after(group, "write", lambda result: result.ended and faults.reach("finish.commit"))
+    _before(recording, "_follow_up", lambda result, *_: result.ended and faults.reach("finish.follow"))
+    _after(recording, "write", lambda result: result.ended and faults.reach("finish.commit"))
 
 
 def _before(owner, name, look):

@@ -67,6 +67,11 @@ def update(task_id, **changes):
     operations.update_task(task_id, changes)
 
 
+def backfill(task_id, start, end):
+    """How many runs were queued."""
+    return len(operations.backfill(task_id, start, end, limit=100_000).fire_times)
+
+
 def pause(task_id):
     operations.pause_task(task_id)
 
