@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from django_sched_tasks import operations
-from django_sched_tasks.models import SchedulerNode, TaskExecution
+from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 from tests.browser.conftest import ADMIN, DESKTOP, PHONE
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "tasks.py", line 1, in run\n    1 / 0\nZeroDivisionError: no\n'
@@ -102,10 +102,34 @@ def test_every_part_of_the_form_is_accessible(visitor, wang):
     page.get_by_role("combobox", name="Function").click()
     assert violations(page) == []
     page.get_by_role("option", name="report").first.click()
-    for kind in ("Crontab expression", "Interval", "Once", "Calendar interval", "Any of several triggers"):
+    for kind in (
+        "Crontab expression",
+        "Interval",
+        "Once",
+        "Calendar interval",
+        "Any of several triggers",
+        "After another task",
+    ):
         page.get_by_role("tab", name=kind, exact=True).click()
         page.wait_for_timeout(400)
         assert violations(page) == [], kind
+
+
+def test_one_task_after_another(visitor, wang, make_task):
+    make_task("First", job_id="first")
+    person = visitor(wang)
+    page = person.open(f"{ADMIN}schedulertask/add/")
+    settle(page, "add")
+    page.get_by_label("Task name").fill("Second")
+    page.get_by_role("combobox", name="Function").fill("tests.zoo.tasks:ok")
+    page.get_by_role("tab", name="After another task", exact=True).click()
+    page.get_by_label("Job id of the other task").fill("first")
+    page.get_by_label("When it has").select_option("finished")
+    expect(page.locator(".sched-preview")).to_contain_text("After first has ended")
+    person.shot()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    assert SchedulerTask.objects.get(name="Second").trigger_args == {"job_id": "first", "outcome": "finished"}
 
 
 def test_everything_is_chinese_for_who_reads_chinese(visitor, wang, pages):

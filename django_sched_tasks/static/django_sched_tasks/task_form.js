@@ -424,6 +424,23 @@
         };
     }
 
+    function afterPanel() {
+        const job = textInput({ maxLength: "64" });
+        const outcome = make("select", {},
+            ...Object.entries(texts.outcomes).map(([value, text]) => make("option", { value }, text)));
+        return {
+            element: make("div", { className: "sched-fields" },
+                labelled(texts.followed, job, texts.followedHint), labelled(texts.outcome, outcome)),
+            names: ["job_id", "outcome"],
+            write: () => ({ ...(job.value.trim() ? { job_id: job.value.trim() } : {}), outcome: outcome.value }),
+            read(args) {
+                job.value = args.job_id ?? "";
+                outcome.value = args.outcome ?? "succeeded";
+                return ["string", "undefined"].includes(typeof args.job_id) && outcome.value !== "";
+            },
+        };
+    }
+
     const PANELS = {
         cron: cronPanel,
         crontab: crontabPanel,
@@ -431,6 +448,7 @@
         date: datePanel,
         calendarinterval: () => countsPanel(["years", "months", "weeks", "days"], { at: timePart(), first: startPart() }),
         or: eitherPanel,
+        after: afterPanel,
     };
     const FIRST = {
         cron: { hour: "8", minute: "0" },
