@@ -627,8 +627,11 @@
             return;
         }
         box.classList.remove("sched-wrong");
-        box.replaceChildren(
-            make("p", { className: "sched-words" }, answer.description),
+        box.replaceChildren(make("p", { className: "sched-words" }, answer.description));
+        if (!answer.times.length) { // as of a task that runs after another
+            return;
+        }
+        box.append(
             make("h3", {}, texts.nextTimes.replace("%s", answer.zone)),
             make("ol", { className: "sched-times" }, ...answer.times.map((time) => make("li", {},
                 make("time", { datetime: time.iso }, time.text), " ",
