@@ -26,7 +26,7 @@ demo: $(VENV)/.installed ## Serve the example site on http://127.0.0.1:$PORT (80
 	@exec $(MANAGE) runserver --noreload 127.0.0.1:$(PORT)
 
 test: $(VENV)/.installed-test ## Run the quick tests, on SQLite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
 	$(BIN)/tox run -e lint,types,imports
