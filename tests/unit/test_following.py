@@ -116,7 +116,7 @@ def test_each_end_counts_once(first, follow, node, at):
 def test_its_limit_holds(first, follow, at, policy, found):
     first()
     two = follow(**policy)
-    for number in range(3):
+    for number in (1, 2, 3):
         operations.queue_followers([operations.Ended(number, "first", "succeeded")], at(number), using="default")
     rows = TaskExecution.objects.filter(task=two).order_by("pk")
     assert [(row.status, row.reason, row.claim_rank is not None) for row in rows] == found
