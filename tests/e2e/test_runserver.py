@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.accounts import check_accounts, check_nothing_ran_twice
 from tests.support.fixtures import on
+from tests.support.site import pass_time
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -41,6 +42,7 @@ def test_without_reload_the_one_process_hosts_and_ctrl_c_drains_it(site):
     server = site.runserver("--noreload")
     node = site.wait_for_node(server.pid)
     until(lambda: serves(site, server), within=20)
+    pass_time(1)  # its row comes before all of its threads
     server.signal(signal.SIGINT)
     assert server.wait() == 0
     assert site.nodes(id=node["id"])[0]["state"] == "stopped"

@@ -127,6 +127,7 @@ def test_where_the_environment_asks_for_one_a_preloading_server_leaves_it_to_its
     process = server.start(site, SCHED_TASKS_AUTO_START="1")
     node = until(lambda: hosting(site), within=10)
     assert node["pid"] != process.pid
+    pass_time(1)  # its row comes before all of its threads
     assert process.terminate() == 0
     assert [node["state"] for node in site.nodes()] == ["stopped"]
 
