@@ -58,7 +58,7 @@ class Heartbeat:
     def _run(self) -> None:
         database.adopt_own_connection()
         failures = 0
-        while not self._stop.wait(conf.heartbeat_interval() if not failures else min(2.0**failures / 4, 5.0)):
+        while not self._stop.wait(_pause(failures)):
             try:
                 self._beat()
                 failures = 0
@@ -124,3 +124,8 @@ class Heartbeat:
             self._trusted_from = moment + conf.node_timeout()
         self._last_beat = moment
         return moment >= self._trusted_from
+
+
+def _pause(failures: int) -> float:
+    """Seconds to the next sign of life; soon after a failure, and never so late that others would miss one more."""
+    return min(2.0 ** min(failures, 10) / 4, conf.heartbeat_interval()) if failures else conf.heartbeat_interval()
