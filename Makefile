@@ -56,7 +56,7 @@ $(VENV)/.installed-soak-sqlite: EXTRAS = [test]
 $(VENV)/.installed-soak-postgresql: EXTRAS = [test,postgres]
 $(VENV)/.installed-soak-mariadb: EXTRAS = [test,mysql]
 $(VENV)/.installed-chaos: EXTRAS = [test,postgres,mysql]
-$(addprefix $(VENV)/.installed,$(empty) -test -dev -soak-sqlite -soak-postgresql -soak-mariadb -chaos): pyproject.toml
+$(VENV)/.installed $(addprefix $(VENV)/.installed-,test dev soak-sqlite soak-postgresql soak-mariadb chaos): pyproject.toml
 	@echo "Installing into $(VENV), which takes a moment ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'
