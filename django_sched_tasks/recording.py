@@ -94,12 +94,11 @@ def write(group: Group, now: datetime, using: str) -> Result:
             recorded = [outcome for outcome in group.ended if outcome.is_recorded]
             to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
             result.ended = recorded + (transitions.finish(to_record, using=using) if to_record else [])
-            retries = retry_failed(
+            retried = retry_failed(
                 [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
             )
-            result.let_in = bool(retries)
-            if _queue_followers(to_record, result.ended, retries, now, using):
-                result.let_in = True
+            followers = _queue_followers(result.ended, retried, now, using)
+            result.let_in = bool(retried or followers)
         result.handed_back = _settle_messages(group, using)
         if group.starts:
             _start([claim for claim, _ in group.starts], now, using, result)
@@ -111,18 +110,14 @@ def write(group: Group, now: datetime, using: str) -> Result:
 
 
 def _queue_followers(
-    written: Sequence[Outcome], ended: Sequence[Outcome], retries: Sequence[TaskExecution], now: datetime, using: str
+    ended: Sequence[Outcome], retried: Collection[int], now: datetime, using: str
 ) -> list[TaskExecution]:
     """Those of the runs that have ended for good; a transactional run has queued its own in its own transaction."""
-    here = {outcome.execution_id for outcome in written}
-    last = {outcome.execution_id: outcome for outcome in ended if outcome.execution_id in here}
-    if retries:
-        again = {(retry.task_id, retry.kind, retry.fire_at, retry.request) for retry in retries}
-        rows = TaskExecution.objects.using(using).filter(pk__in=list(last))
-        for pk, *run in rows.values_list("pk", "task_id", "kind", "fire_at", "request"):
-            if tuple(run) in again:
-                del last[pk]
-    ends = [operations.Ended(pk, outcome.job_id, outcome.status) for pk, outcome in last.items()]
+    ends = [
+        operations.Ended(outcome.execution_id, outcome.job_id, outcome.status)
+        for outcome in ended
+        if not outcome.is_recorded and outcome.execution_id not in retried
+    ]
     return operations.queue_followers(ends, now, using=using)
 
 
@@ -254,23 +249,24 @@ def retry_delay(execution: TaskExecution) -> float:
     return min(delay * (1 + random.random() * execution.retry_jitter), LONGEST_DELAY)
 
 
-def retry_failed(ids: Sequence[int], now: datetime, using: str) -> list[TaskExecution]:
-    """Queue the next attempt of those failed executions that have retries left.
+def retry_failed(ids: Sequence[int], now: datetime, using: str) -> set[int]:
+    """Queue the next attempt of those failed executions that have retries left; answers which these are.
 
     The new row takes over the place of the old one under the task's limit, so it need not wait for room.
     """
     if not ids:
-        return []
+        return set()
     rows = TaskExecution.objects.using(using).filter(pk__in=ids, attempt__lte=F("max_retries"), task__isnull=False)
+    failed = list(rows.filter(cancel_requested_at__isnull=True).order_by("pk"))
     retries = []
-    for execution in rows.filter(cancel_requested_at__isnull=True).order_by("pk"):
+    for execution in failed:
         run_at = now + timedelta(seconds=retry_delay(execution))
         retry = operations.next_attempt(execution, execution.attempt + 1, run_at, queued_at=now)
         retry.claim_rank = retry.rank
         retries.append(retry)
     TaskExecution.objects.using(using).bulk_create(retries)
     operations.announce_queued(retries, using)
-    return retries
+    return {execution.pk for execution in failed}
 
 
 def _start(claims: Sequence[Claim], now: datetime, using: str, result: Result) -> None:

@@ -182,12 +182,9 @@ def _refuse(execution_id: int, message_id: str, error: FunctionNotFound, using: 
     def work() -> list[int]:
         with transaction.atomic(using=using):
             if hopeless:
-                failed = transitions.fail_unstarted(
-                    [execution_id], now, using=using, reason=Reason.UNRESOLVED, error=str(error)
+                return operations.fail_unstarted(
+                    {execution_id: execution.job_id}, now, using=using, reason=Reason.UNRESOLVED, error=str(error)
                 )
-                ends = [operations.Ended(pk, execution.job_id, ExecutionStatus.FAILED) for pk in failed]
-                operations.queue_followers(ends, now, using=using)
-                return failed
             return transitions.refuse(execution_id, message_id, now, using=using)
 
     if database.retrying(work, using=using):

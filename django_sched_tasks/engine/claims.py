@@ -123,12 +123,9 @@ class Claims:
     def _fail(self, claim: Claim, error: str, now: datetime) -> None:
         def work() -> list[int]:
             with transaction.atomic(using=self._node.using):
-                failed = transitions.fail_unstarted(
-                    [claim.id], now, using=self._node.using, reason=Reason.UNRESOLVED, error=error
+                return operations.fail_unstarted(
+                    {claim.id: claim.job_id}, now, using=self._node.using, reason=Reason.UNRESOLVED, error=error
                 )
-                ends = [operations.Ended(pk, claim.job_id, ExecutionStatus.FAILED) for pk in failed]
-                operations.queue_followers(ends, now, using=self._node.using)
-                return failed
 
         if database.retrying(work, using=self._node.using):
             logger.error("Execution %s of %s failed: %s", claim.id, claim.task_name, error)

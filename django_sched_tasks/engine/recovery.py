@@ -222,10 +222,8 @@ def _fail_without_executor(node: Node, now: datetime) -> bool:
         return False
     with transaction.atomic(using=node.using):
         error = "No live node has its executor; SCHED_TASKS['EXECUTORS'] of the nodes name theirs."
-        ids = [execution.pk for execution in waiting]
-        won = transitions.fail_unstarted(ids, now, using=node.using, reason=Reason.NO_EXECUTOR, error=error)
-        ends = [operations.Ended(run.pk, run.job_id, ExecutionStatus.FAILED) for run in waiting if run.pk in won]
-        operations.queue_followers(ends, now, using=node.using)
+        job_ids = {execution.pk: execution.job_id for execution in waiting}
+        won = operations.fail_unstarted(job_ids, now, using=node.using, reason=Reason.NO_EXECUTOR, error=error)
     failed = [execution for execution in waiting if execution.pk in won]
     for execution in failed:
         execution.status, execution.reason = ExecutionStatus.FAILED, Reason.NO_EXECUTOR

@@ -24,7 +24,7 @@ from django_sched_tasks.operations.declared import (
 )
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.executors import ExecutorInfo, executors
-from django_sched_tasks.operations.following import Ended, queue_followers
+from django_sched_tasks.operations.following import Ended, fail_unstarted, queue_followers
 from django_sched_tasks.operations.history import prune
 from django_sched_tasks.operations.monitoring import Health, health
 from django_sched_tasks.operations.queues import unserved_queues
@@ -57,6 +57,7 @@ __all__ = [
     "derived_job_id",
     "drift",
     "executors",
+    "fail_unstarted",
     "health",
     "next_attempt",
     "pause_after_failures",

@@ -22,34 +22,7 @@ from django_sched_tasks.operations.commit import (
     who,
 )
 
-_OF_EVERY_ATTEMPT = (
-    "task_id",
-    "task_name",
-    "job_id",
-    "func",
-    "kind",
-    "fire_at",
-    "request",
-    "covers",
-    "args",
-    "kwargs",
-    "overrides",
-    "queue",
-    "executor",
-    "executor_options",
-    "priority",
-    "concurrency_key",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_jitter",
-    "retry_on",
-    "transactional",
-    "on_crash",
-    "parent_id",
-)
-
+# What a request takes over from its task, as it stands then.
 _TAKEN_OVER = (
     "job_id",
     "func",
@@ -66,6 +39,21 @@ _TAKEN_OVER = (
     "retry_on",
     "transactional",
     "on_crash",
+)
+
+# What a further attempt has of the one before.
+_OF_EVERY_ATTEMPT = (
+    "task_id",
+    "task_name",
+    "kind",
+    "fire_at",
+    "request",
+    "covers",
+    "args",
+    "kwargs",
+    "overrides",
+    "parent_id",
+    *_TAKEN_OVER,
 )
 
 

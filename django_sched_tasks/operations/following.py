@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import admission, triggers
+from django_sched_tasks import triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
 from django_sched_tasks.models import (
     ExecutionStatus,
@@ -23,7 +22,7 @@ from django_sched_tasks.models import (
     transitions,
 )
 from django_sched_tasks.models.execution import FAILURE_STATUSES
-from django_sched_tasks.operations.commit import after_commit, task_rows
+from django_sched_tasks.operations.commit import after_commit, let_others_in, task_rows
 from django_sched_tasks.operations.executions import new_request
 from django_sched_tasks.signals import execution_finished, execution_queued
 
@@ -54,6 +53,16 @@ def queue_followers(ended: Sequence[Ended], now: datetime, *, using: str) -> lis
     for task_id in list(found.order_by("pk").values_list("pk", flat=True)):
         queued += _follow(task_id, by_job, now, using)
     return queued
+
+
+def fail_unstarted(job_ids: Mapping[int, str], now: datetime, *, using: str, reason: Reason, error: str) -> list[int]:
+    """queued or claimed → failed, for executions that nobody can run, given with their job ids; their followers run.
+
+    In the caller's transaction; answers the ids that it won.
+    """
+    won = transitions.fail_unstarted(job_ids, now, using=using, reason=reason, error=error)
+    queue_followers([Ended(pk, job_ids[pk], ExecutionStatus.FAILED) for pk in won], now, using=using)
+    return won
 
 
 def refuse_circle(task: SchedulerTask, using: str) -> None:
@@ -126,7 +135,7 @@ def _place(task: SchedulerTask, row: TaskExecution, now: datetime, using: str) -
     open_rows = TaskExecution.objects.using(using).open().filter(task=task)
     count = 0 if task.max_instances is None else open_rows.count()
     if task.concurrency_key:
-        _admit_later(task, using)  # it waits until those that share the key are counted
+        let_others_in(task.pk, task.concurrency_key, using)  # it waits until those that share the key are counted
     elif task.max_instances is None or count < task.max_instances:
         row.claim_rank = row.rank
         return
@@ -142,13 +151,6 @@ def _place(task: SchedulerTask, row: TaskExecution, now: datetime, using: str) -
 
 def _skip(row: TaskExecution, reason: Reason, now: datetime) -> None:
     row.status, row.reason, row.finished_at = ExecutionStatus.SKIPPED, reason, now
-
-
-def _admit_later(task: SchedulerTask, using: str) -> None:
-    def admit() -> None:
-        admission.admit([task.pk], keys=[task.concurrency_key], using=using)
-
-    transaction.on_commit(admit, using=using, robust=True)
 
 
 def _count(task: SchedulerTask, rows: Collection[TaskExecution], using: str) -> None:
