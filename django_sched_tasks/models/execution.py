@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     SCHEDULE = "schedule", _("Schedule")
     MANUAL = "manual", _("Manual")
     BACKFILL = "backfill", _("Backfill")
+    ENQUEUED = "enqueued", _("Enqueued")  # by Django's task framework, without a scheduled task
 
 
 class ExecutionStatus(models.TextChoices):
@@ -60,6 +61,7 @@ class Reason(models.TextChoices):
     OVERLAP = "overlap", _("The task was still running.")
     QUEUE_FULL = "queue_full", _("Too many executions were waiting.")
     GRACE = "grace", _("It was too late: older than the misfire grace time.")
+    EXCLUDED = "excluded", _("It lies in a date or window that is excluded.")
     CATCH_UP = "catch_up", _("More fire times were due than may be caught up.")
     COALESCING = "coalescing", _("Fire times are still being folded into it.")
     REPLACED = "replaced", _("A newer fire time replaced it.")
@@ -182,6 +184,9 @@ class TaskExecution(models.Model):
     output = models.TextField(_("output"), blank=True, default="", db_default="")
     progress = models.JSONField(_("progress"), null=True, blank=True)
     requested_by = models.CharField(_("requested by"), max_length=255, blank=True, default="", db_default="")
+    headers = models.JSONField(
+        _("headers"), null=True, blank=True, help_text=_("What goes along with it, such as the trace of its request.")
+    )
 
     objects = ExecutionQuerySet.as_manager()
 
