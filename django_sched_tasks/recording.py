@@ -76,11 +76,13 @@ class Group:
 
 @dataclass(slots=True)
 class Result:
-    """What a group came to: the ids that may be called or sent, the outcomes that were recorded, whether others may go
-    now.
+    """What a group came to: the claims that may be called or sent, the outcomes that were recorded, whether others may
+    go now.
+
+    Claims and not ids: a node that was given up and has begun anew may hold an execution twice, once by each identity.
     """
 
-    started: list[int] = field(default_factory=list)
+    started: list[Claim] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
     missed: list[Claim] = field(default_factory=list)
     handed_back: list[Claim] = field(default_factory=list)
@@ -281,12 +283,13 @@ def _start(claims: Sequence[Claim], now: datetime, using: str, result: Result) -
         own = [claim for claim in own if claim.id not in late]
         messages = {claim.id: claim.message_id for claim in own if claim.message_id}
         if messages:
-            result.started += transitions.dispatch(messages, node_id, now, using=using)
+            won = transitions.dispatch(messages, node_id, now, using=using)
+            result.started += [claim for claim in own if claim.id in won]
         here = [claim.id for claim in own if not claim.message_id]
         if here:
-            result.started += transitions.start(here, node_id, now, using=using)
-    started = set(result.started)
-    ran = [claim.task_id for claim in claims if claim.id in started and not claim.message_id]
+            won = transitions.start(here, node_id, now, using=using)
+            result.started += [claim for claim in own if claim.id in won and not claim.message_id]
+    ran = [claim.task_id for claim in result.started if not claim.message_id]
     _note_last_run([task_id for task_id in ran if task_id], now, using)
 
 

@@ -62,7 +62,7 @@ class ManualScheduler:
 
     def start(self, accepted: list[recording.Accepted]) -> list[recording.Accepted]:
         """Mark claims as running; answers those that may be called."""
-        started = set(recording.write(recording.Group([], accepted), self.now, self._using).started)
+        started = {claim.id for claim in recording.write(recording.Group([], accepted), self.now, self._using).started}
         return [item for item in accepted if item[0].id in started]
 
     def finish(self, accepted: list[recording.Accepted]) -> None:

@@ -226,7 +226,9 @@ class Recorder:
 
     def _set_free(self, claim: Claim) -> None:
         self._busy[claim.executor] -= 1
-        self._running.pop(claim.id, None)
+        running = self._running.get(claim.id)
+        if running is not None and _identity(running) == _identity(claim):
+            del self._running[claim.id]
         if not claim.message_id:
             self._busy_in[claim.queue] -= 1
 
@@ -275,10 +277,10 @@ class Recorder:
         self._work.set()
 
     def _hand_over(self, done: recording.Group, result: recording.Result) -> None:
-        started = set(result.started)
-        self._drop_starts([item for item in done.starts if item[0].id not in started])
+        started = {_identity(claim) for claim in result.started}
+        self._drop_starts([item for item in done.starts if _identity(item[0]) not in started])
         for claim, function in done.starts:
-            if claim.id in started:
+            if _identity(claim) in started:
                 self._submit(claim, function)
         recording.announce_return(result.handed_back)
         recording.announce_ends(result)
@@ -305,3 +307,8 @@ class Recorder:
             return False
         with self._lock:
             return self._starting and any(len(backlog) <= conf.prefetch() // 2 for backlog in self._backlog.values())
+
+
+def _identity(claim: Claim) -> tuple[int, uuid.UUID | None]:
+    """Whose claim it is tells apart what a node claimed before it was given up, and claimed again as the next one."""
+    return claim.id, claim.node_id

@@ -37,6 +37,39 @@ def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
     assert recorder.slots_in_use() == 0
 
 
+class CountingExecutor(ThreadExecutor):
+    """Keeps what it is given."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.given = []
+
+    def submit(self, claim, function, done):
+        self.given.append(claim)
+        super().submit(claim, function, done)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_execution_that_was_claimed_before_a_death_and_again_after_it_is_called_once():
+    """A node that stood still was declared dead, begins anew, and claims what it still has in its backlog."""
+    executor = CountingExecutor("default", max_workers=2)
+    node, recorder = recording(executor)
+    function = registry.resolve("tests.zoo.tasks:ok")
+    row = execution(0, claimed_by=node.id)
+    recorder.accept(claim(row, uuid.uuid4()), function)
+    recorder.accept(claim(row, node.id), function)
+    executor.start()
+    recorder.start()
+    try:
+        until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
+        until(recorder.is_idle, within=5)
+    finally:
+        recorder.stop(5)
+        executor.shutdown()
+    assert [given.node_id for given in executor.given] == [node.id]
+    assert recorder.slots_in_use() == 0
+
+
 class RefusingExecutor(ThreadExecutor):
     """Takes all but the run with the argument 0."""
 

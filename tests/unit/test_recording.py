@@ -54,7 +54,7 @@ def running(claimed, at):
 def test_a_start_is_marked_and_noted_at_the_task(claimed, at, rows):
     accepted = claimed()
     result = write([], accepted, at(61))
-    assert result.started == [accepted[0][0].id]
+    assert result.started == [accepted[0][0]]
     assert rows("status", "started_at") == [("running", at(61))]
     task = SchedulerTask.objects.get()
     assert (task.last_run, task.run_count) == (at(61), 1)
@@ -70,7 +70,7 @@ def test_a_row_that_was_taken_away_is_not_started(claimed, at):
 def test_a_start_that_comes_too_late_is_missed(claimed, node, at, rows):
     accepted = claimed(misfire_grace_time=10)
     result = write([], accepted, at(71))
-    assert (result.started, [claim.id for claim in result.missed]) == ([], [accepted[0][0].id])
+    assert (result.started, result.missed) == ([], [accepted[0][0]])
     assert rows() == [("missed", "grace", 1)]
     assert SchedulerTask.objects.get().missed_count == 1
 
@@ -201,7 +201,7 @@ def test_ends_and_starts_are_written_together(running, make, node, at):
     accepted = node.claim()
     result = write([outcome(first, at(121))], accepted, at(121))
     assert [ended.execution_id for ended in result.ended] == [first.id]
-    assert result.started == [claim.id for claim, _ in accepted]
+    assert result.started == [claim for claim, _ in accepted]
 
 
 def test_a_group_written_twice_starts_once_and_ends_once(claimed, at):

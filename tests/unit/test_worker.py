@@ -36,7 +36,7 @@ def dispatched(make, at):
         node = ManualScheduler(now=at(0))
         ((claim, function),) = node.claim()
         claim = replace(claim, message_id=MESSAGE)
-        assert recording.write(Group([], [(claim, function)]), at(0), "default").started == [claim.id]
+        assert recording.write(Group([], [(claim, function)]), at(0), "default").started == [claim]
         recording.write(Group([], [], sent=[claim]), at(0), "default")
         return claim.id
 
