@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from django.apps import apps
 from django.db import (
@@ -19,6 +20,7 @@ from django.db import (
     router,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -27,6 +29,9 @@ logger = logging.getLogger(__name__)
 RETRIES = 6
 
 T = TypeVar("T")
+
+_own: WeakSet[BaseDatabaseWrapper] = WeakSet()
+_keeps_plans: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 # SQLSTATEs and error numbers of a conflict that the same transaction, tried again, may not meet.
 _POSTGRESQL_CONFLICTS = {"40001", "40P01", "55P03"}
@@ -135,7 +140,35 @@ def adopt_own_connection() -> BaseDatabaseWrapper:
     if shares_memory(wrapper):
         return wrapper
     connections[using] = own
+    _own.add(own)
     return own
+
+
+def busy_cursor(using: str) -> CursorWrapper:
+    """A cursor for a statement that is sent again and again.
+
+    On PostgreSQL the server keeps its plan, on connections of the engine whose session is theirs alone: behind a pooler
+    that shares sessions a plan would be looked for in the wrong one. Such a pooler names itself, and not the server's
+    process, as the other end.
+    """
+    wrapper = connections[using]
+    if wrapper not in _own or wrapper.vendor != "postgresql":
+        return wrapper.cursor()
+    wrapper.ensure_connection()
+    session: Any = wrapper.connection
+    if not hasattr(session, "prepare_threshold"):  # psycopg2
+        return wrapper.cursor()
+    if session not in _keeps_plans:
+        with wrapper.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            _keeps_plans[session] = cursor.fetchone()[0] == session.info.backend_pid
+        if _keeps_plans[session] and session.prepare_threshold is None:
+            session.prepare_threshold = 5
+    if not _keeps_plans[session]:
+        return wrapper.cursor()
+    from django.db.backends.postgresql.base import ServerBindingCursor  # noqa: PLC0415 - needs a driver for PostgreSQL
+
+    return wrapper.make_cursor(ServerBindingCursor(session))
 
 
 def shares_memory(wrapper: BaseDatabaseWrapper) -> bool:
@@ -148,6 +181,8 @@ def _tune_postgresql(options: dict[str, Any]) -> None:
     options.setdefault("connect_timeout", 5)
     options.setdefault("application_name", "django-sched-tasks")
     own = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=30s -c lock_timeout=5s"
+    # The engine reads a few rows by their index, however small the tables look in statistics that are out of date.
+    own += " -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
     options["options"] = f"{options.get('options', '')} {own}".strip()
 
 

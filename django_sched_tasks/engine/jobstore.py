@@ -141,7 +141,9 @@ class DatabaseJobStore(BaseJobStore):
         due = seen.now if self.until is None else self.until
         behind = False
         if seen.plan_at is not None and seen.plan_at <= due:
-            behind = bool(planning.plan(due, using=self._node.using).unfinished)
+            # A batch at a time: what it has queued runs while the next one is planned.
+            planned = planning.plan(due, using=self._node.using, once=True)
+            behind = planned.has_more or bool(planned.unfinished)
             seen = peek(self._node.using)
         jobs = self._claim(seen, seen.now if self.until is None else self.until, now)
         if jobs and not self._recorder.left_some:  # what was left the recorder asks for when it has room

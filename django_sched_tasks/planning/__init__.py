@@ -30,11 +30,14 @@ class PlanResult:
     tasks: int = 0
     queued: int = 0
     contended: list[int] = field(default_factory=list)
+    has_more: bool = False
     unfinished: list[int] = field(default_factory=list)
 
 
-def plan(now: datetime, *, using: str, ids: Collection[int] | None = None, limit: int = BATCH) -> PlanResult:
-    """Plan all that is due at ``now``, in batches, each in a transaction of its own.
+def plan(
+    now: datetime, *, using: str, ids: Collection[int] | None = None, limit: int = BATCH, once: bool = False
+) -> PlanResult:
+    """Plan all that is due at ``now``, in batches, each in a transaction of its own; ``once``: one batch.
 
     With ``ids``, only those tasks (an operation plans the row it has just edited, inside its own transaction). Tasks
     that another planner is working on are left to it, and those with more due than one pass settles to the next pass,
@@ -51,6 +54,9 @@ def plan(now: datetime, *, using: str, ids: Collection[int] | None = None, limit
         result.unfinished += [item.task.row.id for item in won if ids is None and item.is_unfinished(now)]
         # After the commit, which is the caller's where this is part of an operation.
         transaction.on_commit(partial(_after_write, won, now, using=using), using=using, robust=True)
+        if once and won:
+            result.has_more = len(due) == limit
+            break
     return result
 
 

@@ -20,54 +20,35 @@ from django_sched_tasks.models import (
     TaskStatus,
     transitions,
 )
-from django_sched_tasks.models.bulk import Verbatim, insert_rows, update_rows
+from django_sched_tasks.models.bulk import Verbatim, insert_derived, update_rows
 from django_sched_tasks.models.execution import STARTED_STATUSES
 from django_sched_tasks.planning.decision import Active, Decision, LastRow, Segment, TaskRow, When
 
-# What an execution takes over from its task, as it stands when it is planned.
-INHERITED = (
-    "name",
-    "job_id",
-    "func",
-    "args_text",
-    "kwargs_text",
-    "queue",
-    "executor",
-    "executor_options_text",
-    "priority",
-    "concurrency_key",
-    "misfire_grace_time",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_jitter",
-    "retry_on_text",
-    "transactional",
-    "on_crash",
-)
+# What an execution takes over from its task, as it stands when it is written: its own column, and the task's.
+INHERITED = {
+    "task_name": "name",
+    "job_id": "job_id",
+    "func": "func",
+    "args": "args",
+    "kwargs": "kwargs",
+    "queue": "queue",
+    "executor": "executor",
+    "executor_options": "executor_options",
+    "priority": "priority",
+    "concurrency_key": "concurrency_key",
+    "misfire_grace_time": "misfire_grace_time",
+    "timeout": "timeout",
+    "max_retries": "max_retries",
+    "retry_delay": "retry_delay",
+    "retry_backoff": "retry_backoff",
+    "retry_jitter": "retry_jitter",
+    "retry_on": "retry_on",
+    "transactional": "transactional",
+    "on_crash": "on_crash",
+}
 EXECUTION_COLUMNS = (
     "task",
     "kind",
-    "task_name",
-    "job_id",
-    "func",
-    "args",
-    "kwargs",
-    "queue",
-    "executor",
-    "executor_options",
-    "priority",
-    "concurrency_key",
-    "misfire_grace_time",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_jitter",
-    "retry_on",
-    "transactional",
-    "on_crash",
     "status",
     "reason",
     "fire_at",
@@ -96,7 +77,9 @@ _COLUMNS = (
     "fire_count",
     "skipped_count",
     "missed_count",
-    *INHERITED,
+    "misfire_grace_time",
+    "concurrency_key",
+    "priority",
 )
 ADVANCE = ("version", "next_run", "planned_through", "fire_count", "skipped_count", "missed_count")
 REPLAN = (
@@ -122,7 +105,7 @@ class DueTask:
 
     row: TaskRow
     counts: tuple[int, int, int]
-    inherited: tuple[Any, ...]
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +151,6 @@ def read_due(
         tasks.annotate(
             args_when_text=Cast("trigger_args", TextField()),
             planned_args_text=Cast("planned_trigger_args", TextField()),
-            args_text=Cast("args", TextField()),
-            kwargs_text=Cast("kwargs", TextField()),
-            executor_options_text=Cast("executor_options", TextField()),
-            retry_on_text=Cast("retry_on", TextField()),
         )
         .order_by("plan_at", "id")
         .values_list(*_COLUMNS)[:limit]
@@ -197,7 +176,7 @@ def _due_task(values: dict[str, Any]) -> DueTask:
         concurrency_key=values["concurrency_key"],
     )
     counts = (values["fire_count"], values["skipped_count"], values["missed_count"])
-    return DueTask(row, counts, tuple(values[name] for name in INHERITED))
+    return DueTask(row, counts, values["priority"])
 
 
 def read_active(tasks: Iterable[TaskRow], *, using: str) -> dict[int, Active]:
@@ -339,7 +318,7 @@ def _write_executions(won: Sequence[Planned], now: datetime, *, using: str) -> N
         new.extend(_execution(item.task, segment, now) for segment in segments)
     for covers, ids in grown.items():
         TaskExecution.objects.using(using).filter(pk__in=ids).update(covers=F("covers") + covers)
-    insert_rows(TaskExecution, EXECUTION_COLUMNS, new, using=using)
+    insert_derived(TaskExecution, SchedulerTask, INHERITED, EXECUTION_COLUMNS, new, using=using)
     _let_go([item.decision.lets_go for item in won if item.decision.lets_go], using=using)
 
 
@@ -377,10 +356,6 @@ def _execution(task: DueTask, segment: Segment, now: datetime) -> tuple[Any, ...
     return (
         task.row.id,
         Kind.SCHEDULE,
-        *(
-            Verbatim(value) if name.endswith("_text") else value
-            for name, value in zip(INHERITED, task.inherited, strict=True)
-        ),
         segment.status,
         segment.reason,
         segment.fire_at,
@@ -393,5 +368,4 @@ def _execution(task: DueTask, segment: Segment, now: datetime) -> tuple[Any, ...
 
 
 def _rank(task: DueTask, segment: Segment) -> int | None:
-    priority: int = task.inherited[INHERITED.index("priority")]
-    return -priority if segment.admitted else None
+    return -task.priority if segment.admitted else None
