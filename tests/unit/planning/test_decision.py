@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -101,6 +102,14 @@ def test_a_fire_time_is_queued_at_its_very_instant():
         True,
     )
     assert (decision.next_run, decision.planned_through) == (after(120), after(60))
+
+
+def test_a_trigger_whose_library_is_missing_is_an_error_of_the_task(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ephem", None)
+    solar = when("solar", event="sunset", latitude=12.25, longitude=13.75)
+    decision = decide(task(when=solar, planned=solar), after(60), IDLE, None)
+    assert (decision.segments, decision.next_run) == ([], None)
+    assert "django-sched-tasks[solar]" in decision.schedule_error
 
 
 # Policies: what is late.
