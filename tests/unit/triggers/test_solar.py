@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from time import perf_counter
 
 import pytest
@@ -64,7 +65,7 @@ def test_beyond_the_polar_circles_too(event, place):
 
 def test_the_polar_night_is_skipped():
     times = fires("sunrise", PLACES["Tromsø"], 300, after=datetime(2026, 8, 1, tzinfo=UTC))
-    gaps = [(one, other) for one, other in zip(times, times[1:], strict=False) if other - one > timedelta(days=2)]
+    gaps = [(one, other) for one, other in pairwise(times) if other - one > timedelta(days=2)]
 
     assert [(f"{one:%m-%d}", f"{other:%m-%d}") for one, other in gaps] == [("11-27", "01-15"), ("05-17", "07-26")]
 
