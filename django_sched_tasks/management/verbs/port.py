@@ -25,8 +25,7 @@ STANDARD_INPUT = "-"
 
 class Export(Verb):
     help: ClassVar[str] = (
-        "Write tasks as JSON, for import elsewhere or to keep. Secrets among their arguments become *****. "
-        "With --format text it only says what was written."
+        "Write tasks as JSON, for import elsewhere or to keep. Secrets among their arguments become *****."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -53,8 +52,8 @@ class Export(Verb):
 
 class Import(Verb):
     help: ClassVar[str] = (
-        "Make tasks of an export, or of the schedules of another package; look at it with --dry-run first. What has been "
-        "imported before is known by its job id and kept as it is, unless --update is given. "
+        "Make tasks of an export, or of the schedules of another package; look at it with --dry-run first. What has "
+        "been imported before is known by its job id and kept as it is, unless --update is given. "
         "Exit code 1 when a row was refused."
     )
 

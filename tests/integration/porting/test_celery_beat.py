@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.apps import apps
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import DatabaseError, connection
 from django.test import override_settings
 
@@ -265,11 +265,6 @@ def _all_rows():
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             found[table] = sorted(map(repr, cursor.fetchall()))
     return found
-
-
-def test_without_the_package():
-    with pytest.raises(CommandError, match="not in INSTALLED_APPS"):
-        call_command("schedtasks", "import", "--from", "django-celery-beat")
 
 
 def test_what_was_imported_can_be_edited_as_any_task(switch, row):

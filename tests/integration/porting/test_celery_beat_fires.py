@@ -163,7 +163,7 @@ def test_what_differs_differs_at_a_change_of_the_clocks(switch):
         rows.append(add(crontab=model("CrontabSchedule").objects.create(**fields, timezone=zone)))
     tasks, apart = switch(), set()
 
-    for row, change in ((row, change) for row in rows for change in CHANGES[str(row.crontab.timezone)]):
+    for row, change in [(each, change) for each in rows for change in CHANGES[str(each.crontab.timezone)]]:
         after = datetime.fromisoformat(change).replace(tzinfo=UTC) - timedelta(hours=12)
         theirs = celery_fires.first(FIRES, celery_fires.until_it_fails(row.crontab.schedule, after))
         found = ours(tasks[row.pk], after)
@@ -188,8 +188,9 @@ def _differences():
     return lines
 
 
-@pytest.mark.parametrize(("expression", "zone", "after", "theirs", "found"), _differences())
-def test_the_how_to_lists_what_differs(switch, expression, zone, after, theirs, found):
+@pytest.mark.parametrize("line", _differences())
+def test_the_how_to_lists_what_differs(switch, line):
+    expression, zone, after, theirs, found = line
     minute, hour, day, month, weekday = expression.split()
     fields = {"minute": minute, "hour": hour, "day_of_week": weekday, "day_of_month": day, "month_of_year": month}
     row = add(crontab=model("CrontabSchedule").objects.create(**fields, timezone=zone))
