@@ -57,8 +57,10 @@ def _expression(stand_in: StandIn) -> str:
 
 
 def _interval(state: Args) -> Args:
-    period: timedelta = state["interval"]
-    return {**_units(period), **_common(state)}
+    """Its start is when it was added, in microseconds; fire times here are easier read in whole seconds."""
+    start: datetime | None = state["start_date"]
+    begins = None if start is None else start.replace(microsecond=0)
+    return {**_units(state["interval"]), **_common({**state, "start_date": begins})}
 
 
 def _units(period: timedelta) -> Args:

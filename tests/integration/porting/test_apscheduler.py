@@ -1,5 +1,6 @@
 """Jobs that the real APScheduler has written through the real django-apscheduler."""
 
+import json
 import pickle
 from datetime import UTC, datetime, timedelta
 
@@ -99,7 +100,7 @@ TRIGGERS = [
     DateTrigger(SOON, timezone="UTC"),
     CalendarIntervalTrigger(months=1, hour=9, start_date=NOW.date(), timezone="UTC"),
     CalendarIntervalTrigger(weeks=2, days=3, hour=1, minute=30, start_date=NOW.date(), timezone="Asia/Tokyo"),
-    OrTrigger([CronTrigger(hour=2, timezone="UTC"), IntervalTrigger(hours=5, start_date=NOW, timezone="UTC")]),
+    OrTrigger([CronTrigger(hour=2, timezone="UTC"), CronTrigger(day_of_week="sat", hour=8, timezone="Asia/Tokyo")]),
 ]
 
 
@@ -112,8 +113,9 @@ def test_fires_are_those_of_apscheduler(store, switch, trigger, protocol):
     assert report["action"] == "created", report
     theirs, previous = [], None
     while len(theirs) < FIRES and (fire := trigger.get_next_fire_time(previous, previous or NOW)) is not None:
-        previous = fire + timedelta(0)
-        theirs.append(fire.astimezone(UTC))
+        previous = fire
+        if fire >= NOW:  # a calendar interval begins with its first day, be that past
+            theirs.append(fire.astimezone(UTC))
     found = triggers.preview(
         task.trigger, task.trigger_args, timezone=task.timezone, after=NOW - timedelta(seconds=1), count=len(theirs)
     )
@@ -125,9 +127,8 @@ def test_fires_are_those_of_apscheduler(store, switch, trigger, protocol):
     [
         ({"func": zoo.add, "args": [datetime(2026, 1, 1)]}, "A value of type datetime is not JSON"),
         ({"func": zoo.add, "args": [{1, 2}]}, "A value of type set is not JSON"),
-        ({"func": zoo.ok, "trigger": AndTrigger([IntervalTrigger(hours=1), IntervalTrigger(hours=2)])}, "AndTrigger"),
-        ({"func": pickle.dumps, "args": ["x"]}, "may be scheduled"),
-        ({"func": zoo.add}, "Missing"),
+        ({"func": zoo.ok, "trigger": AndTrigger([CronTrigger(hour=1), CronTrigger(day=1)])}, "AndTrigger"),
+        ({"func": json.dumps, "args": ["x"]}, "may be scheduled"),
         ({"func": zoo.add, "args": [ValueError()]}, "builtins.ValueError"),
     ],
 )
