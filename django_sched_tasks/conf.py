@@ -20,6 +20,7 @@ Queues = dict[str, int | None]
 SETTING = "SCHED_TASKS"
 SHORTEST_TOKEN = 16
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
+RUN_COMMAND = "django_sched_tasks.commands:run_command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ KEYS: dict[str, Key] = {
         ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
     ),
     "ALLOWED_FUNCS": Key((), _is_names, "a list of patterns such as 'shop.reports:daily' or 'shop.reports:*'"),
+    "COMMANDS": Key((), _is_names, "a list of names of management commands such as 'clearsessions'"),
     "SYNC_AFTER_MIGRATE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "EXECUTORS": Key(
         DEFAULT_EXECUTORS,
@@ -194,7 +196,13 @@ def task_modules() -> tuple[str, ...]:
 
 
 def allowed_funcs() -> tuple[str, ...]:
-    return tuple(get("ALLOWED_FUNCS"))
+    """Patterns of functions; the one that runs management commands is among them where any may be scheduled."""
+    return (*get("ALLOWED_FUNCS"), *([RUN_COMMAND] if commands() else []))
+
+
+def commands() -> tuple[str, ...]:
+    """The management commands that may be scheduled."""
+    return tuple(get("COMMANDS"))
 
 
 def sync_after_migrate() -> bool:

@@ -36,6 +36,7 @@ POLICIES = (
     "on_crash",
     "pause_on_failure",
     "priority",
+    "max_runs",
 )
 # What people may give; all else of a task is told by the engine, or by its verbs.
 FIELDS = (

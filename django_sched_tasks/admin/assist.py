@@ -22,6 +22,7 @@ from django_sched_tasks.admin import policies, show
 from django_sched_tasks.exceptions import FunctionNotFound, InvalidTrigger
 from django_sched_tasks.models import SchedulerTask
 from django_sched_tasks.triggers import KINDS, Trigger
+from django_sched_tasks.triggers.solar import LABELS as SUN_EVENTS
 from django_sched_tasks.triggers.zones import zone_named
 
 NEXT = 10
@@ -155,6 +156,14 @@ def texts() -> dict[str, Any]:
         "followedHint": _("It stands on the page of that task."),
         "outcome": _("When it has"),
         "outcomes": {"succeeded": _("succeeded"), "failed": _("failed"), "finished": _("ended, however")},
+        "sunEvent": _("When"),
+        "sunEvents": {name: str(label) for name, label in SUN_EVENTS.items()},
+        "latitude": _("Latitude"),
+        "latitudeHint": _("degrees; north of the equator is positive"),
+        "longitude": _("Longitude"),
+        "longitudeHint": _("degrees; east of Greenwich is positive"),
+        "offset": _("Offset, in seconds"),
+        "offsetHint": _("-1800 is half an hour before"),
         "startDate": _("From"),
         "endDate": _("Until"),
         "jitter": _("Jitter, in seconds"),
@@ -185,6 +194,7 @@ def texts() -> dict[str, Any]:
             "interval": _("Again and again, with the same time between."),
             "date": _("A single time."),
             "calendarinterval": _("Every so many days, weeks or months, at one time of day."),
+            "solar": _("At sunrise, sunset or another event of the sun, as seen from one place."),
             "or": _("Whenever one of several triggers fires."),
             "after": _("Whenever a run of another task, named by its job id, has ended."),
         },

@@ -88,6 +88,14 @@ def _pausing(policies: Policies) -> Iterator[str]:
         yield ngettext("It is paused after %d failure.", "It is paused after %d failures in a row.", most) % most
 
 
+def _ending(policies: Policies) -> Iterator[str]:
+    if most := policies.get("max_runs"):
+        yield (
+            ngettext("It finishes after %d run of its schedule.", "It finishes after %d runs of its schedule.", most)
+            % most
+        )
+
+
 _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _lateness,
     _catching_up,
@@ -96,4 +104,5 @@ _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _retries,
     _crash,
     _pausing,
+    _ending,
 )

@@ -66,6 +66,7 @@ class TaskSerializer(WithArguments):
             "planned_through",
             "version",
             "fire_count",
+            "planned_runs",
             "run_count",
             "skipped_count",
             "missed_count",

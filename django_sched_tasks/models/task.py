@@ -369,6 +369,11 @@ class SchedulerTask(models.Model):
             options["update_fields"] = self._given_fields()
         super().save(*args, **options)
 
+    @property
+    def has_had_all_runs(self) -> bool:
+        """Whether its schedule has had as many runs as ``max_runs`` allows."""
+        return self.max_runs is not None and self.planned_runs >= self.max_runs
+
     def _given_fields(self) -> list[str]:
         loaded = set(self.__dict__)  # deferred fields have no value to save
         return [

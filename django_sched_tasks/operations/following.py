@@ -24,7 +24,7 @@ from django_sched_tasks.models import (
 from django_sched_tasks.models.execution import FAILURE_STATUSES
 from django_sched_tasks.operations.commit import after_commit, let_others_in, task_rows
 from django_sched_tasks.operations.executions import new_request
-from django_sched_tasks.signals import execution_finished, execution_queued
+from django_sched_tasks.signals import execution_finished, execution_queued, task_finished
 
 LONGEST_CHAIN = 100
 REQUEST = "after:"
@@ -103,13 +103,25 @@ def _follow(task_id: int, by_job: dict[str, list[Ended]], now: datetime, using: 
         TaskExecution.objects.using(using).filter(task=task, request__in=known).values_list("request", flat=True)
     )
     rows = [_row(task, end, now) for end in wanted if f"{REQUEST}{end.execution_id}" not in done]
+    rows = _within_limit(task, rows, now, using)
     for row in rows:
-        _place(task, row, now, using)
         row.save(using=using, force_insert=True)
         is_open = row.finished_at is None
         after_commit(using, execution_queued if is_open else execution_finished, execution=row)
     _count(task, rows, using)
     return rows
+
+
+def _within_limit(task: SchedulerTask, rows: Sequence[TaskExecution], now: datetime, using: str) -> list[TaskExecution]:
+    """The rows, each in its place, up to the last run that ``max_runs`` allows."""
+    placed: list[TaskExecution] = []
+    for row in rows:
+        if task.has_had_all_runs:
+            break
+        _place(task, row, now, using)
+        task.planned_runs += row.finished_at is None
+        placed.append(row)
+    return placed
 
 
 def _is_meant(task: SchedulerTask, end: Ended) -> bool:
@@ -157,5 +169,11 @@ def _count(task: SchedulerTask, rows: Collection[TaskExecution], using: str) -> 
     skipped = sum(row.status == ExecutionStatus.SKIPPED for row in rows)
     if rows:
         task_rows(task.pk, using).update(
-            fire_count=F("fire_count") + len(rows), skipped_count=F("skipped_count") + skipped
+            fire_count=F("fire_count") + len(rows),
+            skipped_count=F("skipped_count") + skipped,
+            planned_runs=task.planned_runs,
         )
+    if task.has_had_all_runs:
+        task.status = TaskStatus.FINISHED
+        task_rows(task.pk, using).update(status=task.status)
+        after_commit(using, task_finished, task=task, user="")

@@ -47,6 +47,13 @@ class TaskRow:
     max_instances: int | None
     overlap: str
     concurrency_key: str
+    max_runs: int | None = None
+    planned_runs: int = 0
+
+    @property
+    def runs_left(self) -> int | None:
+        """How many more runs of its schedule may be planned; None: any number."""
+        return None if self.max_runs is None else max(self.max_runs - self.planned_runs, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,7 @@ class Decision:
     schedule_error: str = ""
     replaces_waiting: bool = False
     follows: str = ""
+    new_runs: int = 0  # how many runs it adds to those that were planned
 
     def covered(self, *statuses: ExecutionStatus) -> int:
         return sum(part.covers for part in self.segments if not statuses or part.status in statuses)
@@ -145,6 +153,8 @@ def _adopt(task: TaskRow, settled: Decision, now: datetime) -> Decision:
         return changed
     if task.when.status == TaskStatus.FINISHED and (task.planned is None or _same_trigger(task.planned, task.when)):
         return changed
+    if task.runs_left is not None and task.runs_left <= settled.new_runs:
+        return replace(changed, when=task.when._replace(status=TaskStatus.FINISHED))
     try:
         trigger = _trigger(task.when, settled.anchor)
         if trigger.follows:
@@ -174,6 +184,8 @@ def _settle(task: TaskRow, before: Decision, now: datetime, active: Active, last
     if before.when.status != TaskStatus.ACTIVE or first is None or first > now:
         return before
     gathering = last.id if last is not None and last.is_coalescing else None
+    if task.runs_left == 0 and not gathering:  # the limit was lowered by other hands
+        return replace(before, next_run=None, when=before.when._replace(status=TaskStatus.FINISHED))
     try:
         trigger = _trigger(before.when, before.anchor)
     except InvalidTrigger as error:
@@ -182,6 +194,8 @@ def _settle(task: TaskRow, before: Decision, now: datetime, active: Active, last
         active = Active(active.open - 1, active.queued - 1)
     plan = _Settling(task, trigger, now, active)
     plan.run(first)
+    if task.runs_left is not None:
+        plan.end_after(task.runs_left + bool(gathering))  # whose run was counted when it began to gather
     merge = None if last is None else _merge(plan.segments, last)
     finished = plan.following is None
     return replace(
@@ -192,6 +206,7 @@ def _settle(task: TaskRow, before: Decision, now: datetime, active: Active, last
         next_run=plan.following,
         planned_through=plan.through,
         replaces_waiting=plan.replaces_waiting,
+        new_runs=plan.runs - (merge is not None and plan.segments[merge.part].status == ExecutionStatus.QUEUED),
         when=before.when._replace(status=TaskStatus.FINISHED) if finished else before.when,
     )
 
@@ -228,6 +243,19 @@ class _Settling:
         start = self._miss_too_old(first)
         if start is not None and start <= self.now and start >= self._oldest_in_grace(start):
             self._take(start)
+
+    @property
+    def runs(self) -> int:
+        return sum(part.status == ExecutionStatus.QUEUED for part in self.segments)
+
+    def end_after(self, most: int) -> None:
+        """The last run that the limit allows ends the schedule: what was due after it is not due any more."""
+        queued = [index for index, part in enumerate(self.segments) if part.status == ExecutionStatus.QUEUED]
+        if len(queued) < most or not queued or self.segments[queued[most - 1]].reason == Reason.COALESCING:
+            return
+        last = queued[most - 1]
+        self.segments = self.segments[: last + 1]
+        self.through, self.following = self.segments[last].fire_at, None
 
     def _oldest_in_grace(self, fallback: datetime) -> datetime:
         grace = self.task.misfire_grace_time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,6 +74,8 @@ _COLUMNS = (
     "max_catch_up",
     "max_instances",
     "overlap",
+    "max_runs",
+    "planned_runs",
     "fire_count",
     "skipped_count",
     "missed_count",
@@ -81,7 +83,7 @@ _COLUMNS = (
     "concurrency_key",
     "priority",
 )
-ADVANCE = ("version", "next_run", "planned_through", "fire_count", "skipped_count", "missed_count")
+ADVANCE = ("version", "next_run", "planned_through", "fire_count", "skipped_count", "missed_count", "planned_runs")
 REPLAN = (
     *ADVANCE,
     "status",
@@ -174,6 +176,8 @@ def _due_task(values: dict[str, Any]) -> DueTask:
         max_instances=values["max_instances"],
         overlap=values["overlap"],
         concurrency_key=values["concurrency_key"],
+        max_runs=values["max_runs"],
+        planned_runs=values["planned_runs"],
     )
     counts = (values["fire_count"], values["skipped_count"], values["missed_count"])
     return DueTask(row, counts, values["priority"])
@@ -235,10 +239,21 @@ def write(planned: Sequence[Planned], now: datetime, *, using: str) -> list[Plan
         for pk, version, status in locked
         if (version, status) == (by_id[pk].task.row.version, by_id[pk].task.row.when.status)
     ]
+    mergeable = _read_mergeable(won, using=using)
+    won = [item for item in won if not _would_be_one_run_more(item, mergeable)]
     _write_tasks(won, using=using)
     _replace_waiting(won, now, using=using)
-    _write_executions(won, now, using=using)
+    _write_executions(won, now, mergeable, using=using)
     return won
+
+
+def _would_be_one_run_more(item: Planned, mergeable: Mapping[int, str]) -> bool:
+    """Whether a run that was to go on is gone, so that one more than was counted would begin: decide again."""
+    merge = item.decision.merge
+    if merge is None or item.task.row.max_runs is None:
+        return False
+    is_run = item.decision.segments[merge.part].status == ExecutionStatus.QUEUED
+    return is_run and mergeable.get(merge.row) != Reason.COALESCING
 
 
 def _write_tasks(won: Sequence[Planned], *, using: str) -> None:
@@ -260,6 +275,7 @@ def _advance(item: Planned) -> tuple[Any, ...]:
         fired + decision.covered(),
         skipped + decision.covered(ExecutionStatus.SKIPPED),
         missed + decision.covered(ExecutionStatus.MISSED),
+        item.task.row.planned_runs + decision.new_runs,
     )
 
 
@@ -303,10 +319,9 @@ def _to_be_replaced(task_ids: Collection[int], using: str) -> list[int]:
     return list(oldest.values())
 
 
-def _write_executions(won: Sequence[Planned], now: datetime, *, using: str) -> None:
+def _write_executions(won: Sequence[Planned], now: datetime, mergeable: Mapping[int, str], *, using: str) -> None:
     new: list[tuple[Any, ...]] = []
     grown: dict[int, list[int]] = defaultdict(list)
-    mergeable = _read_mergeable(won, using=using)
     for item in won:
         segments, merge = list(item.decision.segments), item.decision.merge
         if merge is not None and mergeable.get(merge.row) == _reason_to_merge(segments[merge.part]):

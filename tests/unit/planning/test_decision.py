@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -101,6 +102,14 @@ def test_a_fire_time_is_queued_at_its_very_instant():
         True,
     )
     assert (decision.next_run, decision.planned_through) == (after(120), after(60))
+
+
+def test_a_trigger_whose_library_is_missing_is_an_error_of_the_task(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ephem", None)
+    solar = when("solar", event="sunset", latitude=12.25, longitude=13.75)
+    decision = decide(task(when=solar, planned=solar), after(60), IDLE, None)
+    assert (decision.segments, decision.next_run) == ([], None)
+    assert "django-sched-tasks[solar]" in decision.schedule_error
 
 
 # Policies: what is late.
@@ -212,6 +221,70 @@ def test_as_many_may_go_at_once_as_the_limit_has_room_for(limit, active, admitte
 def test_room_under_a_shared_key_is_never_granted_by_the_planner():
     (part,) = decide(task(concurrency_key="printer"), after(60), IDLE, None).segments
     assert not part.admitted
+
+
+# A limit of runs.
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected", "through"),
+    [
+        ({"max_runs": 1}, [("queued", "", 10)], 600),
+        ({"max_runs": 1, "misfire_grace_time": 120}, [("missed", "grace", 7), ("queued", "", 3)], 600),
+        ({"max_runs": 2, "coalesce": False}, [("missed", "catch_up", 7), *[("queued", "", 1)] * 2], 540),
+        ({"max_runs": 5, "planned_runs": 4, "coalesce": False}, [("missed", "catch_up", 7), ("queued", "", 1)], 480),
+        ({"max_runs": 3, "coalesce": False}, [("missed", "catch_up", 7), *[("queued", "", 1)] * 3], 600),
+    ],
+)
+def test_the_last_run_of_the_limit_ends_the_schedule(policies, expected, through):
+    decision = decide(task(**policies), LATE, IDLE, None)
+    assert told(decision) == expected
+    assert (decision.next_run, decision.when.status, decision.planned_through) == (None, FINISHED, after(through))
+    assert policies.get("planned_runs", 0) + decision.new_runs == policies["max_runs"]
+
+
+@pytest.mark.parametrize("policies", [{"max_runs": 2}, {"max_runs": 4, "coalesce": False}, {"max_runs": None}])
+def test_below_the_limit_it_goes_on(policies):
+    decision = decide(task(**policies), LATE, IDLE, None)
+    assert (decision.next_run, decision.when.status) == (after(660), ACTIVE)
+    assert decision.new_runs == sum(status == "queued" for status, *_ in told(decision))
+
+
+@pytest.mark.parametrize(
+    ("policies", "active", "expected"),
+    [
+        ({"overlap": "skip"}, BUSY, [("skipped", "overlap", 10)]),
+        ({"misfire_grace_time": 1}, IDLE, [("missed", "grace", 10)]),
+        ({"overlap": "queue"}, FULL, [("skipped", "queue_full", 10)]),
+    ],
+)
+def test_what_does_not_run_does_not_count(policies, active, expected):
+    decision = decide(task(max_runs=1, **policies), after(659), active, None)
+    assert (told(decision), decision.new_runs) == (expected, 0)
+    assert (decision.next_run, decision.when.status) == (after(660), ACTIVE)
+
+
+def test_a_limit_that_other_hands_have_lowered_ends_the_schedule_at_its_next_fire_time():
+    decision = decide(task(max_runs=3, planned_runs=5), after(61), IDLE, None)
+    assert (told(decision), decision.next_run, decision.when.status) == ([], None, FINISHED)
+    assert decision.new_runs == 0
+
+
+def test_a_new_trigger_does_not_lift_the_limit():
+    decision = decide(task(when=when(minutes=2), next_run=None, max_runs=3, planned_runs=3), after(61), IDLE, None)
+    assert (decision.next_run, decision.when.status) == (None, FINISHED)
+
+
+def test_a_run_that_gathers_over_several_passes_counts_once(monkeypatch):
+    monkeypatch.setattr(decision_room, "SETTLE_LIMIT", 4)
+    every_second = when("cron", second="*")
+    row = task(when=every_second, planned=every_second, next_run=after(1), max_runs=1)
+    first = decide(row, after(6), IDLE, None)
+    assert (told(first), first.new_runs, first.when.status) == ([("queued", "coalescing", 4)], 1, ACTIVE)
+    row = replace(row, next_run=first.next_run, planned_runs=1)
+    second = decide(row, after(6), Active(1, 1), LastRow(7, "queued", "coalescing"))
+    assert (told(second), second.merge, second.new_runs) == ([("queued", "", 2)], Merge(7, 0), 0)
+    assert (second.next_run, second.when.status) == (None, FINISHED)
 
 
 # Rows that go on.
