@@ -312,3 +312,11 @@ def spoils_connection() -> str:
 def sets_autocommit_off() -> str:
     transaction.set_autocommit(False)
     return "autocommit off"
+
+
+def logs() -> None:
+    logging.getLogger("tests.zoo").warning("said in a run")
+
+
+async def logs_async() -> None:
+    logs()
