@@ -3,8 +3,8 @@
 Receivers are called with ``send_robust``: an exception in one is logged and changes nothing. They run in the thread
 that made the change, an engine's thread for most of what happens to executions, so a slow receiver slows that node.
 
-The signals of executions carry ``execution_id``, ``task_id``, ``job_id``, ``kind``, ``status`` and ``reason``; those of tasks
-carry ``task`` (the instance), ``user`` (a name, or "") and what the comment beside them says.
+The signals of executions carry ``execution_id``, ``task_id``, ``job_id``, ``kind``, ``status`` and ``reason``; those of
+tasks carry ``task`` (the instance), ``user`` (a name, or "") and what the comment beside them says.
 """
 
 from __future__ import annotations

@@ -94,9 +94,7 @@ def backfill(
             return BackfillResult("", wanted, left_out), []
         request, headers = key or uuid.uuid4().hex, hooks.gather()
         rows = [
-            new_request(
-                task, Kind.BACKFILL, request, instant, fire_at=fire_at, requested_by=who(user), headers=headers
-            )
+            new_request(task, Kind.BACKFILL, request, instant, fire_at=fire_at, requested_by=who(user), headers=headers)
             for fire_at in wanted
         ]
         _queue_all(task, rows, using)

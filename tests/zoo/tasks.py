@@ -320,3 +320,22 @@ def logs() -> None:
 
 async def logs_async() -> None:
     logs()
+
+
+def traces() -> None:
+    from opentelemetry import trace
+
+    with trace.get_tracer("the site").start_as_current_span("inner"):
+        pass
+
+
+async def traces_async() -> None:
+    traces()
+
+
+def raises_its_secret(password: str) -> None:
+    raise ValueError(f"wrong password {password}")
+
+
+def gives_up() -> None:
+    raise RunCancelled
