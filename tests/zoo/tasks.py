@@ -335,7 +335,3 @@ async def traces_async() -> None:
 
 def raises_its_secret(password: str) -> None:
     raise ValueError(f"wrong password {password}")
-
-
-def gives_up() -> None:
-    raise RunCancelled

@@ -131,7 +131,7 @@ def test_a_run_that_was_broken_off_has_a_span_from_its_node(ended, make, node):
 
 
 def test_a_cancelled_run_is_no_error(ended, make, node):
-    operations.run_task(make("gives_up").pk, now=node.now)
+    operations.run_task(make("raises_cancelled").pk, now=node.now)
     (execution,) = node.tick()
     (span,) = ended()
 
