@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
+from typing import Any
 
 from django.db import connections, transaction
 from django.db.models import F
@@ -178,6 +179,7 @@ def give_up(execution: TaskExecution, now: datetime, using: str, *, has_expired:
         job_id=execution.job_id,
         node_id=None,
         status=status.value,
+        kind=execution.kind,
         reason=reason.value,
         concurrency_key=execution.concurrency_key,
     )
@@ -200,7 +202,7 @@ def without_values(outcome: Outcome, error: Exception) -> Outcome:
 
 def announce_start(claim: Claim) -> None:
     if signals.execution_started.receivers:
-        _send(signals.execution_started, claim, ExecutionStatus.RUNNING)
+        _send(signals.execution_started, claim, ExecutionStatus.RUNNING, run_at=claim.run_at)
 
 
 def announce_dispatch(claim: Claim) -> None:
@@ -217,20 +219,22 @@ def announce_return(claims: Iterable[Claim]) -> None:
 def announce_ends(result: Result) -> None:
     if signals.execution_finished.receivers:
         for outcome in result.ended:
-            _send(signals.execution_finished, outcome, outcome.status, outcome.reason)
+            _send(signals.execution_finished, outcome, outcome.status, outcome.reason, duration=outcome.duration)
         for claim in result.missed:
             _send(signals.execution_finished, claim, ExecutionStatus.MISSED, Reason.GRACE)
 
 
-def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "") -> None:
+def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "", **more: Any) -> None:
     signals.send(
         signal,
         TaskExecution,
         execution_id=run.id if isinstance(run, Claim) else run.execution_id,
         task_id=run.task_id,
         job_id=run.job_id,
+        kind=run.kind,
         status=str(status),
         reason=reason,
+        **more,
     )
 
 

@@ -17,7 +17,7 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections, transaction
 from django.utils import timezone, translation
 
-from django_sched_tasks import context, database, live, operations, payload
+from django_sched_tasks import context, database, hooks, live, operations, payload
 from django_sched_tasks.exceptions import RolledBack, RunCancelled, RunTimedOut
 from django_sched_tasks.models import transitions
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
@@ -26,6 +26,7 @@ from django_sched_tasks.registry import ResolvedFunction
 
 logger = logging.getLogger(__name__)
 
+_NOTHING = nullcontext()
 PATIENCE = 1.0  # seconds that a coroutine gets to await something, before its thread is interrupted
 
 Limit = Callable[[float | None], AbstractContextManager[None]]
@@ -67,15 +68,20 @@ def run(
         with _django_duties(borrowed):
             token = context.enter(_context(claim, side))
             try:
-                if claim.transactional:
-                    return _in_transaction(function, call, end, clock)
-                value = call()
+                with _around(claim, side):
+                    if claim.transactional:
+                        return _in_transaction(function, call, end, clock)
+                    value = call()
             finally:
                 side.end()
                 context.leave(token)
     except BaseException as error:
         return end(error=error)
     return end(value)
+
+
+def _around(claim: Claim, side: live.Run) -> AbstractContextManager[None]:
+    return hooks.around(claim, side.hide) if hooks.around_run else _NOTHING
 
 
 def _secrets(claim: Claim, function: ResolvedFunction) -> list[str]:
@@ -193,13 +199,19 @@ def given_up(claim: Claim, duration: float) -> Outcome:
     """The outcome of a run that goes on past its timeout, in a thread that nothing ends."""
     told = live.give_up(claim.id)
     return replace(
-        failed(claim, RunTimedOut(), duration),
+        broken_off(claim, RunTimedOut(), duration),
         error=f"It ran longer than its timeout of {claim.timeout} s and could not be ended: its thread still runs, and"
         " holds a slot of its node.",
         traceback="",
         output=told.output or "",
         progress=told.progress,
     )
+
+
+def broken_off(claim: Claim, error: BaseException, duration: float) -> Outcome:
+    """The outcome of a run whose function has neither returned nor raised: its process is gone, or it goes on."""
+    hooks.tell_broken_off(claim, error, duration)
+    return failed(claim, error, duration)
 
 
 def failed(claim: Claim, error: BaseException, duration: float) -> Outcome:
@@ -223,6 +235,7 @@ def _ended(claim: Claim, status: ExecutionStatus, duration: float, **more: Any) 
         node_id=claim.node_id,
         concurrency_key=claim.concurrency_key,
         status=status.value,
+        kind=claim.kind,
         reason=(Reason.REQUESTED if status == ExecutionStatus.CANCELLED else Reason.NONE).value,
         duration=duration,
         **more,

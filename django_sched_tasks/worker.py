@@ -120,6 +120,7 @@ def end(message_id: str, status: ExecutionStatus, *, reason: str = "", error: st
             node_id=None,
             concurrency_key=execution.concurrency_key,
             status=status.value,
+            kind=execution.kind,
             reason=reason,
             error=error,
             duration=round((now - execution.started_at).total_seconds(), 6),
@@ -196,6 +197,7 @@ def _refuse(execution_id: int, message_id: str, error: FunctionNotFound, using: 
             execution_id=execution_id,
             task_id=execution.task_id,
             job_id=execution.job_id,
+            kind=execution.kind,
             status=status.value,
             reason=str(Reason.UNRESOLVED if hopeless else Reason.NONE),
         )

@@ -140,6 +140,7 @@ def _announce(signal: object, claims: Iterable[Claim], status: ExecutionStatus, 
             execution_id=claim.id,
             task_id=claim.task_id,
             job_id=claim.job_id,
+            kind=claim.kind,
             status=status.value,
             reason=str(reason),
         )

@@ -10,11 +10,12 @@ from datetime import datetime
 
 from django.db import connections
 
-from django_sched_tasks import conf, database
+from django_sched_tasks import conf, database, signals
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.session import SessionLock
+from django_sched_tasks.models import SchedulerNode
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Heartbeat:
             changed = recovery.sweep(self._node, now, by_timeout=may_judge) or changed
         if changed:
             self._on_change()
+        signals.send(signals.node_beat, SchedulerNode, node_id=self._node.id, now=now)
 
     def _tell(self, problem: str) -> None:
         """A loop that has stalled says nothing itself."""

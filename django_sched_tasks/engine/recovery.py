@@ -205,6 +205,7 @@ def _announce_ended(executions: Sequence[TaskExecution]) -> None:
             execution_id=execution.pk,
             task_id=execution.task_id,
             job_id=execution.job_id,
+            kind=execution.kind,
             status=str(execution.status),
             reason=str(execution.reason),
         )

@@ -53,6 +53,7 @@ CLAIM_FIELDS = (
     "concurrency_key",
     "parent_id",
     "retry_on",
+    "headers",
 )
 
 _QUEUE, _KIND = CLAIM_FIELDS.index("queue"), CLAIM_FIELDS.index("kind")
@@ -97,6 +98,7 @@ class Claim:
     retry_on: list[str]
     node_id: uuid.UUID | None
     message_id: str = ""
+    headers: dict[str, Any] | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -150,6 +152,7 @@ class Outcome:
     job_id: str
     node_id: uuid.UUID | None
     status: str
+    kind: str = ""
     concurrency_key: str = ""
     reason: str = Reason.NONE.value
     result: Any = None

@@ -31,6 +31,7 @@ from django_sched_tasks.operations.queues import unserved_queues
 from django_sched_tasks.operations.tasks import (
     PauseResult,
     add_task,
+    latest_failures,
     pause_after_failures,
     pause_task,
     remove_task,
@@ -59,6 +60,7 @@ __all__ = [
     "executors",
     "fail_unstarted",
     "health",
+    "latest_failures",
     "next_attempt",
     "pause_after_failures",
     "pause_task",

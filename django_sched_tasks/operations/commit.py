@@ -46,7 +46,7 @@ def after_commit(using: str, signal: Any, *, execution: TaskExecution | None = N
     else:
         sender = TaskExecution
         payload |= {"execution_id": execution.pk, "status": execution.status, "reason": execution.reason}
-        payload |= {"task_id": execution.task_id, "job_id": execution.job_id}
+        payload |= {"task_id": execution.task_id, "job_id": execution.job_id, "kind": execution.kind}
 
     def send() -> None:
         signals.send(signals.schedule_changed, SchedulerTask)

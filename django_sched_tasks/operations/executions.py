@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import database, definitions, registry, signals
+from django_sched_tasks import database, definitions, hooks, registry, signals
 from django_sched_tasks.exceptions import StateConflict
 from django_sched_tasks.models import ExecutionStatus, Kind, Reason, SchedulerTask, TaskExecution, transitions
 from django_sched_tasks.operations.commit import (
@@ -53,6 +53,7 @@ _OF_EVERY_ATTEMPT = (
     "kwargs",
     "overrides",
     "parent_id",
+    "headers",
     *_TAKEN_OVER,
 )
 
@@ -91,7 +92,13 @@ def run_task(
             return earlier, False
         _check_overrides(task, overrides)
         request = new_request(
-            task, Kind.MANUAL, key or uuid.uuid4().hex, instant, overrides=overrides, requested_by=who(user)
+            task,
+            Kind.MANUAL,
+            key or uuid.uuid4().hex,
+            instant,
+            overrides=overrides,
+            requested_by=who(user),
+            headers=hooks.gather(),
         )
         return _queue(task, request, using), True
 
@@ -133,6 +140,7 @@ def retry_execution(
             raise StateConflict(_("This execution, or a later attempt at it, has not ended yet."))
         latest = attempts.order_by("-attempt").values_list("attempt", flat=True)[0]
         retry = next_attempt(execution, latest + 1, instant, who(user))
+        retry.headers = {**(retry.headers or {}), **(hooks.gather() or {})} or None
         if overrides := _overrides(execution, args, kwargs):
             _check_overrides(execution, overrides)
             retry.args, retry.kwargs = overrides.get("args", retry.args), overrides.get("kwargs", retry.kwargs)
@@ -225,6 +233,7 @@ def new_request(
     fire_at: datetime | None = None,
     overrides: dict[str, Any] | None = None,
     requested_by: str = "",
+    headers: dict[str, Any] | None = None,
 ) -> TaskExecution:
     """The row, not saved yet, of a run that somebody asks for at ``instant``, with what the task has now."""
     given = overrides or {}
@@ -241,6 +250,7 @@ def new_request(
         kwargs=given.get("kwargs", task.kwargs),
         overrides=overrides or None,
         requested_by=requested_by,
+        headers=headers,
         **{name: getattr(task, name) for name in _TAKEN_OVER},
     )
 

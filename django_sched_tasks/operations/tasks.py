@@ -212,7 +212,7 @@ def pause_after_failures(task_ids: Collection[int], *, now: datetime) -> list[in
     )
     paused = []
     for task in rows.order_by("pk"):
-        errors = _latest_failures(task, task.pause_on_failure or 0)
+        errors = latest_failures(task.pk, task.pause_on_failure or 0)
         if len(errors) == task.pause_on_failure:
             note = _("%(count)d failures in a row, the last: %(error)s") % {"count": len(errors), "error": errors[0]}
             pause_task(task.pk, note=note[:255], now=now)
@@ -220,9 +220,12 @@ def pause_after_failures(task_ids: Collection[int], *, now: datetime) -> list[in
     return paused
 
 
-def _latest_failures(task: SchedulerTask, most: int) -> list[str]:
-    """The errors of the latest runs back to the last one that went well, latest first."""
-    rows = TaskExecution.objects.using(database.alias()).filter(task=task).exclude(status__in=NEVER_RAN)
+def latest_failures(task_id: int, most: int) -> list[str]:
+    """The errors of a task's latest runs back to the last one that went well, latest first and at most so many.
+
+    A run with its retries counts once, by its last attempt, and not before that has ended.
+    """
+    rows = TaskExecution.objects.using(database.alias()).filter(task=task_id).exclude(status__in=NEVER_RAN)
     columns = ("kind", "fire_at", "request", "status", "error")
     seen: set[tuple[object, ...]] = set()
     errors: list[str] = []

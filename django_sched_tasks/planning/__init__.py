@@ -124,6 +124,7 @@ def _announce(task_ids: Sequence[int], now: datetime, *, using: str) -> None:
             execution_id=pk,
             task_id=task_id,
             job_id=job_id,
+            kind=Kind.SCHEDULE.value,
             status=status,
             reason=reason,
         )

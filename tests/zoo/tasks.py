@@ -312,3 +312,26 @@ def spoils_connection() -> str:
 def sets_autocommit_off() -> str:
     transaction.set_autocommit(False)
     return "autocommit off"
+
+
+def logs() -> None:
+    logging.getLogger("tests.zoo").warning("said in a run")
+
+
+async def logs_async() -> None:
+    logs()
+
+
+def traces() -> None:
+    from opentelemetry import trace
+
+    with trace.get_tracer("the site").start_as_current_span("inner"):
+        pass
+
+
+async def traces_async() -> None:
+    traces()
+
+
+def raises_its_secret(password: str) -> None:
+    raise ValueError(f"wrong password {password}")
