@@ -124,7 +124,9 @@ def execution_line(execution: TaskExecution) -> str:
 
 
 def execution_data(execution: TaskExecution) -> dict[str, Any]:
-    args, kwargs = registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
+    args, kwargs = registry.hidden_arguments(
+        execution.func, execution.args, execution.kwargs, enqueued=execution.is_enqueued
+    )
     data = {name: _plain(getattr(execution, name)) for name in EXECUTION_FIELDS}
     return {**data, "args": args, "kwargs": kwargs, "output": execution.output}
 
