@@ -6,6 +6,7 @@ framework is there.
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 from collections.abc import Sequence
@@ -133,9 +134,9 @@ def _exception_class(attempt: TaskExecution) -> str:
     if known:
         return known
     name = attempt.error.partition(":")[0]
-    if not name.isidentifier():
-        return "builtins.Exception"
     # A group's own line stands before those of the exceptions in it, and is set off by a bar.
     line = re.compile(rf"^(?: *\| )?((?:[^\W\d][\w<>]*\.)*){re.escape(name)}(?::|$)", re.MULTILINE)
     found = [match[1] for match in line.finditer(attempt.traceback)]
-    return f"{found[-1] or 'builtins.'}{name}" if found else f"builtins.{name}"
+    if found and found[-1]:
+        return f"{found[-1]}{name}"
+    return f"builtins.{name if hasattr(builtins, name) else 'Exception'}"

@@ -32,9 +32,9 @@ def send(address, *, subject="Hello"):
 
 
 @task()
-async def wait(seconds=0):
+async def nap(seconds):
     await asyncio.sleep(seconds)
-    return await Effect.objects.acount()
+    return "rested"
 
 
 @task(takes_context=True)
