@@ -141,7 +141,7 @@ def _run(order: dict[str, Any]) -> Outcome:
 
     claim: Claim = revive(Claim, order)
     try:
-        function = registry.resolve(claim.func)
+        function = registry.resolve(claim.func, enqueued=claim.is_enqueued)
     except FunctionNotFound as error:
         return runner.failed(claim, error, 0.0)
     alarm = alarms.Alarms()

@@ -18,6 +18,7 @@ from django.db import (
     OperationalError,
     connections,
     router,
+    transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
@@ -56,6 +57,11 @@ def now(using: str | None = None) -> datetime:
         cursor.execute(f"SELECT {clock_sql(wrapper)}")
         instant: datetime = as_instant(cursor.fetchone()[0])
         return instant
+
+
+def on_commit(act: Callable[[], object], *, using: str) -> None:
+    """Do it once the transaction is committed, at once outside one; what it raises is logged and changes nothing."""
+    transaction.on_commit(act, using=using, robust=True)
 
 
 def clock_sql(wrapper: BaseDatabaseWrapper) -> str:

@@ -290,7 +290,7 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> set[int]:
     """
     if not ids:
         return set()
-    rows = TaskExecution.objects.using(using).filter(pk__in=ids, attempt__lte=F("max_retries"), task__isnull=False)
+    rows = TaskExecution.objects.using(using).wanted().filter(pk__in=ids, attempt__lte=F("max_retries"))
     failed = list(rows.filter(cancel_requested_at__isnull=True).order_by("pk"))
     retries = []
     for execution in failed:

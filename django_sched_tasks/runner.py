@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -59,7 +60,8 @@ def run(
     side = live.open_run(claim.id, _secrets(claim, function), is_watched=not borrowed)
 
     def call() -> Any:
-        return _call(claim, function, side, limit, interrupt)
+        value = _call(claim, function, side, limit, interrupt)
+        return _results().return_value(value) if claim.is_enqueued else value
 
     def end(value: Any = None, error: BaseException | None = None) -> Outcome:
         return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
@@ -106,19 +108,33 @@ def _context(claim: Claim, side: live.Run) -> context.ExecutionContext:
     )
 
 
+def _results() -> ModuleType:
+    """The room that speaks to Django's task framework, which only sites that use it have."""
+    from django_sched_tasks import results  # noqa: PLC0415
+
+    return results
+
+
 def _call(claim: Claim, function: ResolvedFunction, side: live.Run, limit: Limit, interrupt: Interrupt | None) -> Any:
-    if function.takes_context:
-        raise TypeError(f"{function.path} wants the context of Django's tasks, which only their backends give.")
+    called = partial(function.callable, *_context_argument(claim, function), *claim.args, **claim.kwargs)
     if not function.is_async:
         with limit(claim.timeout):
             side.begin(None if interrupt is None else partial(interrupt, 0.0))
-            return function.callable(*claim.args, **claim.kwargs)
+            return called()
     # Its own loop ends a coroutine that awaits; what the executor has is left for one that does not.
     with limit(None if claim.timeout is None else claim.timeout + PATIENCE):
-        return asyncio.run(_await(claim, function, side, interrupt))
+        return asyncio.run(_await(claim, called, side, interrupt))
 
 
-async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, interrupt: Interrupt | None) -> Any:
+def _context_argument(claim: Claim, function: ResolvedFunction) -> list[Any]:
+    if not function.takes_context:
+        return []
+    if not claim.is_enqueued:
+        raise TypeError(f"{function.path} wants the context of Django's tasks, which only what they enqueue has.")
+    return [_results().context_of(claim)]
+
+
+async def _await(claim: Claim, called: Callable[[], Any], side: live.Run, interrupt: Interrupt | None) -> Any:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
@@ -131,7 +147,7 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
     scope = asyncio.timeout(claim.timeout)
     try:
         async with _thread_of_its_own(), scope:
-            return await function.callable(*claim.args, **claim.kwargs)
+            return await called()
     except TimeoutError as error:
         if scope.expired():
             raise RunTimedOut from error

@@ -164,11 +164,11 @@ def _find(execution_id: int, message_id: str, using: str) -> Found | None:
     rows = TaskExecution.objects.using(using).filter(
         pk=execution_id, message_id=message_id, status=ExecutionStatus.DISPATCHED
     )
-    func = rows.values_list("func", flat=True).first()
-    if func is None:
+    execution = rows.only("func", "kind").first()
+    if execution is None:
         return None
     try:
-        return registry.resolve(func)
+        return registry.resolve(execution.func, enqueued=execution.is_enqueued)
     except FunctionNotFound as error:
         return error
 

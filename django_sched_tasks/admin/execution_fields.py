@@ -36,7 +36,7 @@ GIVEN = {
 
 
 def _hidden(execution: TaskExecution) -> tuple[Any, Any]:
-    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
+    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs, enqueued=execution.is_enqueued)
 
 
 class ExecutionFields:
@@ -129,7 +129,9 @@ class ExecutionFields:
         if not execution.overrides:
             return show.NOTHING
         given = execution.overrides
-        shown = registry.hidden_arguments(execution.func, given.get("args"), given.get("kwargs"))
+        shown = registry.hidden_arguments(
+            execution.func, given.get("args"), given.get("kwargs"), enqueued=execution.is_enqueued
+        )
         texts = dict(zip(("args", "kwargs"), shown, strict=True))
         return show.block(show.as_json({name: texts.get(name, value) for name, value in given.items()}))
 

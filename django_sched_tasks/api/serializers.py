@@ -39,7 +39,9 @@ class WithArguments(RowSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        shown["args"], shown["kwargs"] = registry.hidden_arguments(instance.func, instance.args, instance.kwargs)
+        shown["args"], shown["kwargs"] = registry.hidden_arguments(
+            instance.func, instance.args, instance.kwargs, enqueued=getattr(instance, "is_enqueued", False)
+        )
         return shown
 
 

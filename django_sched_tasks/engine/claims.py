@@ -87,7 +87,7 @@ class Claims:
         resolved, unknown = [], []
         for claim in claims:
             try:
-                resolved.append((claim, registry.resolve(claim.func)))
+                resolved.append((claim, registry.resolve(claim.func, enqueued=claim.is_enqueued)))
                 self._unresolved.pop(claim.func, None)
             except FunctionNotFound as error:
                 unknown.append((claim, str(error)))

@@ -186,7 +186,7 @@ def lose_runs(
 
 def _runs_again(execution: TaskExecution) -> bool:
     wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
-    if not wanted or execution.task_id is None or execution.cancel_requested_at is not None:
+    if not wanted or not execution.is_wanted or execution.cancel_requested_at is not None:
         return False
     return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 

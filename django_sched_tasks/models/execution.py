@@ -86,6 +86,15 @@ class ExecutionQuerySet(models.QuerySet["TaskExecution"]):
     def claimable(self) -> ExecutionQuerySet:
         return self.filter(claim_rank__isnull=False)
 
+    def attempts_at(self, execution: TaskExecution) -> ExecutionQuerySet:
+        """All attempts at what it stands for, itself among them."""
+        same = {name: getattr(execution, name) for name in ("task_id", "kind", "fire_at", "request")}
+        return self.filter(**same)
+
+    def wanted(self) -> ExecutionQuerySet:
+        """Those that may be tried again: whose task is not deleted, and those that never had one."""
+        return self.filter(Q(task__isnull=False) | Q(kind=Kind.ENQUEUED))
+
     def accounted(self) -> ExecutionQuerySet:
         """The rows whose ``covers`` add up to the fire times that were due."""
         return self.filter(kind=Kind.SCHEDULE, attempt=1)
@@ -213,6 +222,16 @@ class TaskExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} #{self.pk}"
+
+    @property
+    def is_enqueued(self) -> bool:
+        """Whether Django's task framework has asked for it: then it has no task, and its function is one of its own."""
+        return self.kind == Kind.ENQUEUED
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it may be tried again: not once its task is deleted."""
+        return self.task_id is not None or self.is_enqueued
 
     @property
     def rank(self) -> int:

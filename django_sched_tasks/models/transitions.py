@@ -101,6 +101,11 @@ class Claim:
     headers: dict[str, Any] | None = None
 
     @property
+    def is_enqueued(self) -> bool:
+        """Whether Django's task framework has asked for it, which may run its own functions alone."""
+        return self.kind == Kind.ENQUEUED
+
+    @property
     def idempotency_key(self) -> str:
         return f"{self.job_id}:{self.kind}:{self.request or self.fire_at.isoformat()}"
 

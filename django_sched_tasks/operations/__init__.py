@@ -22,6 +22,7 @@ from django_sched_tasks.operations.declared import (
     reset_to_declared,
     sync_declared,
 )
+from django_sched_tasks.operations.enqueuing import enqueue, enqueued_attempts
 from django_sched_tasks.operations.executions import cancel_execution, next_attempt, retry_execution, run_task
 from django_sched_tasks.operations.executors import ExecutorInfo, executors
 from django_sched_tasks.operations.following import Ended, fail_unstarted, queue_followers
@@ -57,6 +58,8 @@ __all__ = [
     "cancel_execution",
     "derived_job_id",
     "drift",
+    "enqueue",
+    "enqueued_attempts",
     "executors",
     "fail_unstarted",
     "health",

@@ -45,7 +45,8 @@ def queue_followers(ended: Sequence[Ended], now: datetime, *, using: str) -> lis
     """
     by_job: dict[str, list[Ended]] = {}
     for end in ended:
-        by_job.setdefault(end.job_id, []).append(end)
+        if end.job_id:  # what Django's task framework has enqueued has none, and no followers
+            by_job.setdefault(end.job_id, []).append(end)
     if not by_job:
         return []
     found = SchedulerTask.objects.using(using).filter(follows__in=by_job, status=TaskStatus.ACTIVE)

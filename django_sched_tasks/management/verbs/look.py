@@ -144,7 +144,9 @@ def _execution_cells(execution: TaskExecution) -> tuple[Any, ...]:
 
 
 def execution_data(execution: TaskExecution) -> dict[str, Any]:
-    args, kwargs = registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
+    args, kwargs = registry.hidden_arguments(
+        execution.func, execution.args, execution.kwargs, enqueued=execution.is_enqueued
+    )
     data = {name: _plain(getattr(execution, name)) for name in EXECUTION_FIELDS}
     return {**data, "args": args, "kwargs": kwargs, "output": execution.output}
 

@@ -1,0 +1,135 @@
+"""Tasks of Django's task framework, in a module that is no task module of this package."""
+
+import asyncio
+from datetime import date
+
+from django.db import transaction
+
+from django_sched_tasks import current_execution, schedulable
+from django_sched_tasks.framework import task
+
+from .models import Effect
+
+
+class Declined(Exception):
+    """A failure of the site's own."""
+
+    class Twice(Exception):
+        """One whose class stands in another."""
+
+
+@task
+def add(a, b=1):
+    """Add two numbers."""
+    return a + b
+
+
+@task(priority=10, queue_name="mail")
+def send(address, *, subject="Hello"):
+    print("sent to", address)
+    Effect.objects.create(task="send", key=address)
+    return {"sent": [address, subject]}
+
+
+@task()
+async def nap(seconds):
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@task(takes_context=True)
+def tell(context, word):
+    result = context.task_result
+    return {
+        "word": word,
+        "attempt": context.attempt,
+        "id": result.id,
+        "status": result.status.value,
+        "args": result.args,
+        "workers": len(result.worker_ids),
+        "request": current_execution().idempotency_key,
+    }
+
+
+@task
+def decline(text="no"):
+    raise Declined(text)
+
+
+@task
+def decline_twice():
+    try:
+        raise KeyError("first")
+    except KeyError:
+        raise Declined.Twice("Declined.Twice: of the text") from None
+
+
+@task
+def decline_together():
+    raise ExceptionGroup("several", [ValueError("one"), Declined("two")])
+
+
+@task
+def divide(by):
+    return 1 / by
+
+
+@task(takes_context=True)
+def succeed_at(context, attempt):
+    """Fail before the attempt with this number."""
+    if context.attempt < attempt:
+        raise Declined(f"attempt {context.attempt}")
+    return context.attempt
+
+
+@task
+def double_dictionary(key):
+    return {key: key * 2}
+
+
+@task
+def return_unfit():
+    return date(2026, 1, 1)
+
+
+@task
+def return_much(characters):
+    return "x" * characters
+
+
+@task
+def return_nothing():
+    pass
+
+
+@task
+def enqueue_within(fail):
+    with transaction.atomic():
+        result = add.enqueue(1)
+        if fail:
+            raise Declined("rolled back")
+    return result.id
+
+
+@task
+def _private(word):
+    return word
+
+
+@task
+@schedulable(secrets=["pin"])
+def unlock(pin):
+    raise Declined(f"wrong pin {pin}")
+
+
+def plain():
+    """No task at all."""
+
+
+def other_name():
+    return "other"
+
+
+# The function goes by another name than its task, so nobody finds it.
+named_otherwise = task(other_name)
+other_name = plain
