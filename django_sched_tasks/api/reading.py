@@ -25,6 +25,11 @@ MAX_COUNT = 1000
 DEFAULT_COUNT = 10
 MOST_UNKNOWN = 10  # names that an answer tells
 
+# What these values look like, as JSON Schema.
+ID: dict[str, Any] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
+INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+TEXT: dict[str, Any] = {"type": "string", "maxLength": LONGEST_TEXT, "pattern": r"^[^\x00]*$"}
+
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
