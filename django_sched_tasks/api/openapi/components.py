@@ -51,6 +51,7 @@ class Component(OpenApiSerializerExtension):
     Attributes:
         name: of the component; ``sent`` is the one of the same thing in a request, where that differs.
         about: what it is.
+        needed: what a request must have, where the columns do not say it.
         fields: the schemas of fields, in place of what their columns say.
         words: the enumerations of fields; ``words_sent`` are those that a request is bound to and an answer is not.
     """
@@ -58,6 +59,7 @@ class Component(OpenApiSerializerExtension):
     name: ClassVar[str]
     sent: ClassVar[str] = ""
     about: ClassVar[str] = ""
+    needed: ClassVar[tuple[str, ...]] = ()
     fields: ClassVar[Mapping[str, Schema]] = {}
     words: ClassVar[Mapping[str, str]] = {}
     words_sent: ClassVar[Mapping[str, str]] = {}
@@ -71,7 +73,8 @@ class Component(OpenApiSerializerExtension):
         if direction == "request":
             found = {name: told for name, told in found.items() if not told.get("readOnly")}
             schema["additionalProperties"] = False
-        required = self._required(schema.pop("required", ()), found, direction)
+        required = self._required(self.needed or schema.get("required", ()), found, direction)
+        schema.pop("required", None)
         words = {**self.words, **(self.words_sent if direction == "request" else {})}
         if self.about:
             schema["description"] = self.about
@@ -119,6 +122,7 @@ class Task(Component):
     name = "ScheduledTask"
     sent = "ScheduledTaskDefinition"
     about = "A scheduled task: what to run, and when."
+    needed = definitions.REQUIRED
     words = {
         "status": "ScheduledTaskStatus",
         "source": "ScheduledTaskSource",
