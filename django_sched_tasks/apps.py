@@ -24,6 +24,8 @@ class SchedTasksConfig(AppConfig):
             from django_sched_tasks.contrib import history  # noqa: PLC0415
 
             history.connect()
+        if apps.is_installed("drf_spectacular"):
+            from django_sched_tasks.api import openapi  # noqa: F401, PLC0415 - its extensions register themselves
         autostart.on_ready()
 
 

@@ -75,6 +75,16 @@ def _is_queues(value: Any) -> bool:
     return _is_names(value)
 
 
+def _is_retention(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and set(value) <= {"days", "count"}
+        and ("days" not in value or _is_positive(value["days"]))
+        and ("count" not in value or (_is_count(value["count"]) and value["count"] > 0))
+    )
+
+
 def _is_executors(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
@@ -162,10 +172,8 @@ KEYS: dict[str, Key] = {
     "SHUTDOWN_GRACE": Key(10.0, _is_positive, "seconds, more than 0"),
     "RETENTION": Key(
         {"days": 90},
-        lambda value: (
-            value is None or (isinstance(value, Mapping) and set(value) == {"days"} and _is_positive(value["days"]))
-        ),
-        "{'days': N}, or None to keep all",
+        lambda value: value is None or _is_retention(value),
+        "{'days': N}, {'count': N} with a whole number, or both; None keeps all",
     ),
     "OUTPUT_LIMIT": Key(
         65_536, lambda value: _is_count(value) and value >= 1_000, "a number of characters, 1000 or more"
@@ -325,8 +333,14 @@ def shutdown_grace() -> float:
 
 def retention_days() -> float | None:
     """How long ended executions are kept; None means for ever."""
-    value = get("RETENTION")
-    return None if value is None else float(value["days"])
+    value = (get("RETENTION") or {}).get("days")
+    return None if value is None else float(value)
+
+
+def retention_count() -> int | None:
+    """How many ended executions of each task are kept; None means all."""
+    value: int | None = (get("RETENTION") or {}).get("count")
+    return value
 
 
 def output_limit() -> int:

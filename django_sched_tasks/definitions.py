@@ -37,6 +37,8 @@ POLICIES = (
     "pause_on_failure",
     "priority",
     "max_runs",
+    "retention_days",
+    "retention_count",
 )
 # What people may give; all else of a task is told by the engine, or by its verbs.
 FIELDS = (
@@ -196,13 +198,14 @@ def _wanted(name: str, field: Any, value: Any) -> str | None:
         return None if isinstance(value, JSON_FIELDS[name]) else wanted
     if isinstance(field, models.CharField | models.TextField):
         return None if isinstance(value, str) else _("text")
-    if isinstance(value, list | dict):
-        return _("a single value")
-    if isinstance(value, bool) and not isinstance(field, models.BooleanField):
-        return _("a number")
-    if isinstance(value, float) and isinstance(field, models.IntegerField) and not value.is_integer():
-        return _("a whole number")
-    return None
+    if value is None:
+        return None  # the column knows whether it may be
+    if isinstance(field, models.BooleanField):
+        return None if isinstance(value, bool) else _("true or false")
+    if isinstance(field, models.IntegerField):
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        return None if is_whole and not isinstance(value, bool) else _("a whole number")
+    return None if isinstance(value, int | float) and not isinstance(value, bool) else _("a number")
 
 
 def _too_large(name: str, value: Any) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connections
 
@@ -13,6 +15,8 @@ from django_sched_tasks import conf, database, operations
 logger = logging.getLogger(__name__)
 
 INTERVAL = 600.0  # seconds between two looks
+PAUSE = 0.05  # seconds between two batches, in which others get at the tables
+OVERLAP = timedelta(minutes=5)  # of two looks: a run that is being recorded is seen by the next
 
 
 class Housekeeping:
@@ -20,6 +24,7 @@ class Housekeeping:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._looked: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="sched-tasks-housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -41,8 +46,11 @@ class Housekeeping:
                 connections.close_all()
 
     def _prune(self) -> None:
-        days = conf.retention_days()
-        if days is not None:
-            deleted = operations.prune(days, until=self._stop.is_set)
-            if deleted:
-                logger.info("%d executions that ended more than %g days ago are deleted.", deleted, days)
+        """Tasks that have not run since the last look have nothing more to lose by number, so they are left out."""
+        days, count, now = conf.retention_days(), conf.retention_count(), database.now()
+        pause = partial(self._stop.wait, PAUSE)
+        deleted = operations.prune(days, count=count, active_since=self._looked, now=now, until=pause)
+        if not self._stop.is_set():
+            self._looked = now - OVERLAP
+        if deleted:
+            logger.info("%d executions that are not to be kept any longer are deleted.", deleted)

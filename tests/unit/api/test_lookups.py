@@ -64,7 +64,7 @@ def test_a_preview_has_as_many_as_are_asked_for(client, count, length):
     ("given", "field"),
     [
         *(({"count": count}, "count") for count in ("x", "5", 0, -1, 1001, True, 1.5, [1], {}, 10**30, "\0")),
-        *(({"after": after}, "after") for after in ("x", 5, True, [], {}, "\0", "2026-02-30", "0001-01-01", "\ud800")),
+        *(({"after": after}, "after") for after in ("x", 5, True, [], {}, "\0", "2026-02-30", "\ud800")),
         ({"trigger": ["x"]}, "trigger"),
         ({"trigger": "corn"}, "trigger"),
         ({"trigger_args": []}, "trigger_args"),
