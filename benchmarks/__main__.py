@@ -1,0 +1,134 @@
+"""Measure contenders in scenarios on databases, in turns, and tell what came out as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, report
+from benchmarks.contenders import CONTENDERS, OURS, Contender
+from benchmarks.scenarios import QUICK, SCENARIOS, Figures, Hurry, Scenario, TooLate
+from benchmarks.trial import Broken, Trial
+
+ATTEMPTS = 4
+
+Key = tuple[str, str, int, str]  # scenario, database, size, contender
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    hurry = QUICK if options.smoke else Hurry(seconds=options.seconds)
+    results = run(options, hurry)
+    for table in report.tables(results["rows"]):
+        print(f"\n{table.as_text()}")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return int(any(row.get("error") for row in results["rows"]))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--database", nargs="+", choices=list(report.DATABASES), default=list(report.DATABASES))
+    parser.add_argument("--contender", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
+    parser.add_argument(
+        "--size", nargs="+", type=int, help="of tasks (in several: of nodes), instead of a scenario's own sizes"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="how often; the median is told, of faults the most")
+    parser.add_argument("--seconds", type=int, default=Hurry.seconds, help="how long steady, idle and kill last")
+    parser.add_argument("--checkout", type=Path, help="the folder that django_sched_tasks is taken from")
+    parser.add_argument("--json", type=Path, help="the file to write what came out to")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: only try whether all of it works")
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
+    """Measure; contenders take turns within each round, so that all of them meet the same machine."""
+    began = datetime.now(UTC)
+    found: dict[Key, list[Figures]] = defaultdict(list)
+    errors: dict[Key, str] = {}
+    for _round in range(options.rounds):
+        for scenario, vendor, size, contender in _trials(options):
+            key = (scenario.name, vendor, size, contender.name)
+            print(f"{datetime.now(UTC):%H:%M:%S}  {' '.join(map(str, key))}", end="  ", flush=True)
+            try:
+                figures = measure(scenario, vendor, size, contender, hurry, options.checkout)
+            except Broken as error:
+                errors[key] = str(error)
+                print(f"broken: {error}", flush=True)
+            else:
+                found[key].append(figures)
+                print(_in_short(scenario, figures), flush=True)
+    return {"made": _made(options, began), "rows": [_row(key, found[key], errors.get(key)) for key in found | errors]}
+
+
+def _trials(options: argparse.Namespace) -> Iterator[tuple[Scenario, str, int, Contender]]:
+    for scenario in (SCENARIOS[name] for name in options.scenario):
+        for vendor in options.database:
+            for size in [scenario.smoke] if options.smoke else options.size or scenario.sizes:
+                for contender in (CONTENDERS[name] for name in options.contender):
+                    if _takes_part(contender, scenario, vendor):
+                        yield scenario, vendor, size, contender
+
+
+def _takes_part(contender: Contender, scenario: Scenario, vendor: str) -> bool:
+    return (
+        vendor in contender.databases
+        and (scenario.for_peers or contender.name == OURS)
+        and (contender.scenarios is None or scenario.name in contender.scenarios)
+        and not contender.missing()
+    )
+
+
+def measure(
+    scenario: Scenario, vendor: str, size: int, contender: Contender, hurry: Hurry, checkout: Path | None = None
+) -> Figures:
+    """One trial; again with more time to get ready where the machine was too slow."""
+    for attempt in range(ATTEMPTS):
+        patient = replace(hurry, lead=hurry.lead * 2**attempt)
+        try:
+            with tempfile.TemporaryDirectory() as folder, Trial(contender, vendor, Path(folder), checkout) as trial:
+                return scenario.measure(trial, size, patient)
+        except TooLate:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("The last attempt answers or raises.")
+
+
+def _in_short(scenario: Scenario, figures: Figures) -> str:
+    return ", ".join(f"{column.heading} {column.write(figures.get(column.key))}" for column in scenario.columns)
+
+
+def _row(key: Key, rounds: Sequence[Figures], error: str | None) -> dict[str, Any]:
+    scenario, vendor, size, contender = key
+    row: dict[str, Any] = {"scenario": scenario, "database": vendor, "size": size, "contender": contender}
+    if error is not None:
+        return {**row, "error": error}
+    columns = SCENARIOS[scenario].columns
+    figures = {column.key: column.combine([one.get(column.key) for one in rounds]) for column in columns}
+    return {**row, "figures": figures, "rounds": list(rounds)}
+
+
+def _made(options: argparse.Namespace, began: datetime) -> dict[str, Any]:
+    packages = {package: None for name in options.contender for package in CONTENDERS[name].packages}
+    return {
+        "began": began.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine.describe(),
+        "servers": {vendor: machine.describe_server(vendor) for vendor in options.database},
+        "packages": machine.versions(packages),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
