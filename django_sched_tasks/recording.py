@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.models import F
