@@ -91,13 +91,24 @@ class Result:
 
 
 def write(group: Group, now: datetime, using: str) -> Result:
+    """Commit the group, and do what follows from it."""
+    return follow_up(commit(group, now, using), now, using)
+
+
+def commit(group: Group, now: datetime, using: str) -> Result:
+    """Write the group; once it is committed, :func:`follow_up` must come, after what can wait for nothing."""
     result = Result()
     if not _write_at_once(group, now, using, result):
         with transaction.atomic(using=using):
             _write_all(group, now, using, result)
+    return result
+
+
+def follow_up(result: Result, now: datetime, using: str) -> Result:
+    """What is committed stands, and must not be written again: this never raises, and a sweep mends what it leaves."""
     try:
         _follow_up(result, now, using)
-    except Exception:  # what is committed stands, and must not be written again; a sweep mends what is left undone
+    except Exception:
         logger.exception("Runs are recorded, but what follows from it could not be done now")
     return result
 

@@ -13,7 +13,7 @@ from django.db import connections
 from django_sched_tasks import conf, database, signals
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.clock import DatabaseClock
-from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.node import Look, Node
 from django_sched_tasks.engine.session import SessionLock
 from django_sched_tasks.models import SchedulerNode
 
@@ -74,31 +74,36 @@ class Heartbeat:
         connections.close_all()
 
     def _beat(self) -> None:
-        now = self._read_clock()
         problem = self._problem()[:255]
         self._tell(problem)
-        has_session_lock = self._session.hold()
-        alive = database.retrying(
-            lambda: self._node.beat(
-                now,
-                loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
-                slots_in_use=self._slots_in_use(),
-                stuck_slots=self._stuck_slots(),
-                problem=problem,
-                has_session_lock=has_session_lock,
-                clock_offset=round(self._clock.offset, 3),
-            )
-        )
-        if not alive:
+        look = database.retrying(lambda: self._give_sign(problem))
+        now = look.now
+        if not look.is_alive:
             self._node.begin_anew(now)
         may_judge = self._may_judge()
-        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session)
+        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session, others=look.others)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()
             changed = recovery.sweep(self._node, now, by_timeout=may_judge) or changed
         if changed:
             self._on_change()
         signals.send(signals.node_beat, SchedulerNode, node_id=self._node.id, now=now)
+
+    def _give_sign(self, problem: str) -> Look:
+        signs = {
+            "loop_at": self._clock.at(time.monotonic() - self._seconds_since_pass()),
+            "slots_in_use": self._slots_in_use(),
+            "stuck_slots": self._stuck_slots(),
+            "problem": problem,
+            "has_session_lock": self._session.hold(),
+            "clock_offset": round(self._clock.offset, 3),
+        }
+        look = self._node.beat_and_look(**signs)
+        if look is not None:
+            self._clock.set(look.now)
+            return look
+        now = self._read_clock()
+        return Look(now, self._node.beat(now, **signs), self._node.others())
 
     def _tell(self, problem: str) -> None:
         """A loop that has stalled says nothing itself."""

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 NEVER_AGAIN = datetime(9999, 1, 1, tzinfo=UTC)
 STALLED_AFTER = 15.0  # seconds without a pass, beside the poll interval, after which the loop counts as stalled
-LISTENING_POLL = 10.0  # seconds
+LISTENING_POLL = 12.0  # seconds, less than STALLED_AFTER
 UNBOUNDED = 1 << 30  # instances: the limits are kept in the database, over all nodes
 
 

@@ -201,7 +201,8 @@ class Recorder:
         if pending is None:
             self._work.wait()
             self._work.clear()
-            time.sleep(GATHER)
+            if self._running:  # else nothing more can come
+                time.sleep(GATHER)
             pending = self._gather()
         if pending is not None:
             pending = self._commit(pending)
@@ -245,10 +246,15 @@ class Recorder:
     def _commit(self, pending: recording.Group) -> recording.Group | None:
         """Write a group; answers what has to be tried again."""
         try:
-            result = database.retrying(lambda: recording.write(pending, self._clock.now(), self._node.using))
+            result = database.retrying(lambda: recording.commit(pending, self._clock.now(), self._node.using))
         except Exception as error:
             return self._after_error(pending, error)
         self._hand_over(pending, result)
+        recording.follow_up(result, self._clock.now(), self._node.using)  # while what was handed over runs
+        recording.announce_return(result.handed_back)
+        recording.announce_ends(result)
+        if result.let_in or self._wants_more():
+            self._on_room()
         return None
 
     def _after_error(self, pending: recording.Group, error: Exception) -> recording.Group | None:
@@ -292,10 +298,6 @@ class Recorder:
         for claim, function in done.starts:
             if _identity(claim) in started:
                 self._submit(claim, function)
-        recording.announce_return(result.handed_back)
-        recording.announce_ends(result)
-        if result.let_in or self._wants_more():
-            self._on_room()
 
     def _submit(self, claim: Claim, function: ResolvedFunction) -> None:
         """An executor that refuses fails the run; the recorder goes on for the others."""

@@ -10,6 +10,21 @@ from django.db import connections
 from django_sched_tasks import database
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 
+# The index on what may be claimed is led by the rank. So the earliest of each rank is looked up, of which there are
+# few, where the minimum over all would read the whole queue.
+EARLIEST_RUN = """
+WITH RECURSIVE ranks(claim_rank) AS (
+    SELECT MIN(claim_rank) FROM {execution} WHERE claim_rank IS NOT NULL
+    UNION ALL
+    SELECT (SELECT queued.claim_rank FROM {execution} AS queued WHERE queued.claim_rank > ranks.claim_rank
+            ORDER BY queued.claim_rank LIMIT 1)
+    FROM ranks WHERE ranks.claim_rank IS NOT NULL
+)
+SELECT MIN((SELECT queued.run_at FROM {execution} AS queued WHERE queued.claim_rank = ranks.claim_rank
+            ORDER BY queued.run_at LIMIT 1))
+FROM ranks
+"""
+
 
 class Peek(NamedTuple):
     """The database's instant, the earliest task to plan and the earliest execution to claim; None: there is none.
@@ -34,7 +49,7 @@ def peek(using: str, extra: str = "0") -> Peek:
     sql = (
         f"SELECT {database.clock_sql(wrapper)}, "
         f"(SELECT plan_at FROM {task} WHERE plan_at IS NOT NULL ORDER BY plan_at, id LIMIT 1), "
-        f"(SELECT MIN(run_at) FROM {execution} WHERE claim_rank IS NOT NULL), {extra}"
+        f"({EARLIEST_RUN.format(execution=execution)}), {extra}"
     )
     with wrapper.cursor() as cursor:
         cursor.execute(sql, ())

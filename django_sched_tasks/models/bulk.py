@@ -37,10 +37,12 @@ def update_rows(
         if wrapper.vendor == "postgresql":
             given, params = _given(fields, rows, wrapper)
             cursor.execute(_update_from(model, fields, given, wrapper, where), [params, _keys(rows)])
-        else:
-            values = [
-                [_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows
-            ]
+            return
+        values = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
+        if wrapper.vendor == "mysql":
+            sql = _update_join(model, fields, len(values), wrapper, where)
+            cursor.execute(sql, [value for row in values for value in row])
+        else:  # SQLite is in this process: a statement for each row costs no journey
             cursor.executemany(_update_one(model, fields, wrapper, where), [[*row[1:], row[0]] for row in values])
 
 
@@ -161,6 +163,21 @@ def _update_one(model: type[models.Model], fields: Sequence[Any], wrapper: BaseD
     assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields[1:])
     more = f" AND {where.replace('target.', '')}" if where else ""
     return f"UPDATE {table} SET {assignments} WHERE {quote(fields[0].column)} = %s{more}"
+
+
+def _update_join(
+    model: type[models.Model], fields: Sequence[Any], count: int, wrapper: BaseDatabaseWrapper, where: str
+) -> str:
+    quote = wrapper.ops.quote_name
+    names = [quote(field.column) for field in fields]
+    first = f"SELECT {', '.join(f'%s AS {name}' for name in names)}"
+    other = f" UNION ALL SELECT {', '.join(['%s'] * len(names))}"
+    assignments = ", ".join(f"target.{name} = given.{name}" for name in names[1:])
+    more = f" AND {where}" if where else ""
+    return (
+        f"UPDATE {quote(model._meta.db_table)} AS target JOIN ({first}{other * (count - 1)}) AS given "
+        f"ON target.{names[0]} = given.{names[0]}{more} SET {assignments}"
+    )
 
 
 def _update_from(

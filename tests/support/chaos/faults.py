@@ -100,7 +100,7 @@ def install():
     _after(transitions, "finish", lambda won: won and faults.reach("finish.write"))
     _inside(postgresql, "record", lambda rows: _reach_what_is_recorded(faults, rows))
     _before(recording, "_follow_up", lambda result, *_: result.ended and faults.reach("finish.follow"))
-    _after(recording, "write", lambda result: result.ended and faults.reach("finish.commit"))
+    _after(recording, "follow_up", lambda result: result.ended and faults.reach("finish.commit"))
 
 
 def _reach_what_is_recorded(faults, rows):
