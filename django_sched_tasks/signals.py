@@ -31,6 +31,10 @@ task_resumed = Signal()
 task_finished = Signal()  # its trigger has no further fire time
 task_removed = Signal()
 
+# What holds for the whole scheduler was changed: `action` is "exclusions", "maintenance_started", "maintenance_ended"
+# or "environment_confirmed", `state` the row, `user` a name or "".
+state_changed = Signal()
+
 # For a scheduler in the same process, without payload: something may be due sooner than it thinks.
 schedule_changed = Signal()
 

@@ -18,7 +18,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import triggers
+from django_sched_tasks import database, operations, triggers
 from django_sched_tasks.admin.waiting import TOLERANCE, live_nodes, why_waiting
 from django_sched_tasks.exceptions import InvalidTrigger
 from django_sched_tasks.models import ExecutionStatus, SchedulerNode, SchedulerTask, TaskExecution, TaskStatus
@@ -54,10 +54,14 @@ class Health:
 
 @dataclass(slots=True)
 class Ahead:
-    """The next day: tasks with their fire times, those that fire all the time, and how many were not looked at."""
+    """The next day: tasks with their fire times, those that fire all the time, and how many were not looked at.
+
+    ``excluded`` are, by task, the fire times that will be skipped, with their notes.
+    """
 
     tasks: list[tuple[SchedulerTask, list[datetime]]] = field(default_factory=list)
     often: list[SchedulerTask] = field(default_factory=list)
+    excluded: dict[int, dict[datetime, str]] = field(default_factory=dict)
     more: int = 0
 
 
@@ -136,15 +140,20 @@ def _health(nodes: Sequence[SchedulerNode], now: datetime, sees_nodes: bool) -> 
 
 def _ahead(now: datetime) -> Ahead:
     active = SchedulerTask.objects.filter(status=TaskStatus.ACTIVE, next_run__lt=now + DAY).order_by("next_run", "pk")
-    columns = ("name", "trigger", "trigger_args", "timezone", "anchor", "next_run")
+    columns = ("name", "trigger", "trigger_args", "timezone", "anchor", "next_run", "exclusions")
     found = list(active.only(*columns)[: MOST_AHEAD + 1])
     ahead = Ahead(more=max(0, len(found) - MOST_AHEAD))
+    site = operations.site_exclusions(using=database.alias())
     for task in found[:MOST_AHEAD]:
         times = _fire_times(task, now)
         if len(times) > OFTEN:
             ahead.often.append(task)
         elif times:
+            excluded = operations.exclusions_for(
+                task.trigger, task.trigger_args, timezone=task.timezone, own=task.exclusions, site=site
+            )
             ahead.tasks.append((task, times))
+            ahead.excluded[task.pk] = operations.notes_of(excluded, times)
     ahead.more += max(0, len(ahead.tasks) - MOST_SHOWN)
     del ahead.tasks[MOST_SHOWN:]
     return ahead

@@ -123,6 +123,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     timezone = serializers.CharField(required=False, allow_blank=True)
     count = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=10)
     after = UtcDateTimeField(required=False)
+    exclusions = serializers.ListField(child=serializers.DictField(), required=False)
 
 
 class ExecutionSerializer(WithArguments):
