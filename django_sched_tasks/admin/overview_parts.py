@@ -36,13 +36,16 @@ def _health(seen: Overview, links: Links) -> dict[str, Any]:
     health = seen.health
     lag = health.loop_lag
     tone = "bad" if not health.nodes or health.problems else "warn" if (lag or 0) > SLOW_LOOP or seen.late else "good"
-    words = {"bad": _("Not running"), "warn": _("Behind"), "good": _("Healthy")}
+    if seen.held and tone != "bad":
+        tone = "warn"
+    words = {"bad": _("Not running"), "warn": _("On hold") if seen.held else _("Behind"), "good": _("Healthy")}
     if health.nodes and tone == "bad":
         words["bad"] = _("Disturbed")
     return {
         "badge": show.badge(words[tone], tone),
         "facts": list(_facts(health, links)),
         "problems": health.problems,
+        "held": show.printable(seen.held),
     }
 
 

@@ -126,6 +126,15 @@ class PreviewSerializer(serializers.Serializer[Any]):
     exclusions = serializers.ListField(child=serializers.DictField(), required=False)
 
 
+class MaintenanceSerializer(serializers.Serializer[Any]):
+    until = UtcDateTimeField()
+    note = serializers.CharField(required=False, allow_blank=True, max_length=255)
+
+
+class ExclusionsSerializer(serializers.Serializer[Any]):
+    exclusions = serializers.ListField(child=serializers.DictField())
+
+
 class ExecutionSerializer(WithArguments):
     task = serializers.IntegerField(source="task_id", allow_null=True)
     node = serializers.UUIDField(source="node_id", allow_null=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
 
 from django.db import connections
 
@@ -18,7 +19,8 @@ INTERVAL = 600.0  # seconds between two looks
 class Housekeeping:
     """A thread of its own: a large clean-up must not hold up the loop or the heartbeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_elsewhere: Callable[[], bool]) -> None:
+        self._is_elsewhere = is_elsewhere
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sched-tasks-housekeeping", daemon=True)
 
@@ -42,7 +44,7 @@ class Housekeeping:
 
     def _prune(self) -> None:
         days = conf.retention_days()
-        if days is not None:
+        if days is not None and not self._is_elsewhere():
             deleted = operations.prune(days, until=self._stop.is_set)
             if deleted:
                 logger.info("%d executions that ended more than %g days ago are deleted.", deleted, days)

@@ -35,10 +35,12 @@ from django_sched_tasks.operations.state import (
     confirm_environment,
     end_maintenance,
     environment,
+    maintenance_in_words,
     record_environment,
     scheduler_state,
     set_exclusions,
     start_maintenance,
+    why_held,
 )
 from django_sched_tasks.operations.tasks import (
     PauseResult,
@@ -78,6 +80,7 @@ __all__ = [
     "executors",
     "fail_unstarted",
     "health",
+    "maintenance_in_words",
     "next_attempt",
     "notes_of",
     "pause_after_failures",
@@ -97,4 +100,5 @@ __all__ = [
     "sync_declared",
     "unserved_queues",
     "update_task",
+    "why_held",
 ]

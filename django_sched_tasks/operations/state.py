@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError, connections, transaction
 from django.db.models import F
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from django_sched_tasks import conf, database, definitions, exclusions, signals
@@ -29,6 +30,7 @@ class Environment:
 
     @property
     def fits(self) -> bool:
+        """Whether nodes like this process may work on the database."""
         return not self.recorded or self.recorded == self.here
 
     @property
@@ -60,6 +62,23 @@ def scheduler_state() -> SchedulerState:
 
 def environment() -> Environment:
     return Environment(scheduler_state().environment, conf.environment() or "")
+
+
+def why_held(now: datetime) -> str:
+    """Why nodes plan and claim nothing, in words; "" while they do."""
+    state = scheduler_state()
+    problem = Environment(state.environment, conf.environment() or "").problem
+    return problem or maintenance_in_words(state, now)
+
+
+def maintenance_in_words(state: SchedulerState, now: datetime) -> str:
+    """What somebody who wonders why nothing happens is told; "" without maintenance."""
+    if state.maintenance_until is None or not state.is_in_maintenance(now):
+        return ""
+    text = _("Maintenance until %(until)s: nothing is planned, and nothing starts.")
+    told = text % {"until": localtime(state.maintenance_until).isoformat(sep=" ", timespec="seconds")}
+    about = ", ".join(part for part in (state.maintenance_note, state.maintenance_by) if part)
+    return f"{told} ({about})" if about else told
 
 
 def set_exclusions(value: Any, *, user: Any = None) -> SchedulerState:
@@ -100,10 +119,13 @@ def end_maintenance(*, user: Any = None, now: datetime | None = None) -> Schedul
 def record_environment(now: datetime, *, using: str) -> None:
     """Let the database remember the name of this environment, if it has never heard one and this process has one."""
     name = conf.environment()
+
+    def work() -> None:
+        if not _the_row(using).environment:
+            SchedulerState.objects.using(using).update(environment=name, updated_at=now)
+
     if name:
-        _the_row(using)
-        rows = SchedulerState.objects.using(using).filter(environment="")
-        rows.update(environment=name, updated_at=now)
+        transact(work, using)
 
 
 def confirm_environment(*, user: Any = None, now: datetime | None = None) -> Confirmation:
@@ -125,7 +147,7 @@ def confirm_environment(*, user: Any = None, now: datetime | None = None) -> Con
         cancelled = transitions.call_off(instant, using=using, reason=Reason.REQUESTED, error=error)
         # As if they had been paused and resumed: planned anew, from now on.
         due = SchedulerTask.objects.using(using).filter(status=TaskStatus.ACTIVE, plan_at__lte=instant)
-        let_go = due.update(planned_trigger=None, planned_through=instant, version=F("version") + 1)
+        let_go = due.update(planned_trigger=None, next_run=None, planned_through=instant, version=F("version") + 1)
         state.environment = found.here
         _save(state, "environment_confirmed", user, using)
         return Confirmation(Environment(found.here, found.here), len(cancelled), let_go), cancelled

@@ -5,6 +5,7 @@ from django_sched_tasks.management.verbs.base import Verb
 from django_sched_tasks.management.verbs.health import Health
 from django_sched_tasks.management.verbs.look import Executions, List, Preview, Show
 from django_sched_tasks.management.verbs.prune import Prune
+from django_sched_tasks.management.verbs.state import Environment, Exclusions, Maintenance
 from django_sched_tasks.management.verbs.steer import Cancel, Pause, Resume, Retry, Run
 from django_sched_tasks.management.verbs.sync import Sync
 
@@ -21,5 +22,8 @@ VERBS: dict[str, Verb] = {
     "backfill": Backfill(),
     "sync": Sync(),
     "prune": Prune(),
+    "maintenance": Maintenance(),
+    "exclusions": Exclusions(),
+    "environment": Environment(),
     "health": Health(),
 }

@@ -24,7 +24,7 @@ class TaskVerb(Verb):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tasks", nargs="+", metavar="task", help="The id or job id of a task.")
-        _add_user(parser)
+        add_user(parser)
 
 
 class ExecutionVerb(Verb):
@@ -32,7 +32,7 @@ class ExecutionVerb(Verb):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("execution", type=int, help="The id of the execution.")
-        _add_user(parser)
+        add_user(parser)
 
 
 class Pause(TaskVerb):
@@ -81,7 +81,7 @@ class Run(Verb):
             help="A JSON object in place of the task's.",
         )
         parser.add_argument("--wait", action="store_true", help="Stay until it has ended.")
-        _add_user(parser)
+        add_user(parser)
 
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         execution = operations.run_task(
@@ -111,7 +111,7 @@ class Retry(ExecutionVerb):
         return 0
 
 
-def _add_user(parser: ArgumentParser) -> None:
+def add_user(parser: ArgumentParser) -> None:
     parser.add_argument("--user", default=_login(), help="In whose name; who is logged in here unless given.")
 
 
