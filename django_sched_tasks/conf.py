@@ -19,6 +19,7 @@ Queues = dict[str, int | None]
 
 SETTING = "SCHED_TASKS"
 SHORTEST_TOKEN = 16
+LONGEST_ENVIRONMENT = 128
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
 RUN_COMMAND = "django_sched_tasks.commands:run_command"
 
@@ -143,6 +144,11 @@ KEYS: dict[str, Key] = {
         lambda value: value is None or (isinstance(value, str | os.PathLike) and bool(os.fspath(value))),
         "the path of a file, or None",
     ),
+    "ENVIRONMENT": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str) and 0 < len(value) <= LONGEST_ENVIRONMENT),
+        "a name such as 'production', of at most 128 characters, or None",
+    ),
     "TASK_MODULES": Key(
         ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
     ),
@@ -265,6 +271,12 @@ def auto_start_override() -> bool | None:
 def lock_file() -> str | None:
     value = get("LOCK_FILE")
     return None if value is None else os.fspath(value)
+
+
+def environment() -> str | None:
+    """The name of the environment that this process belongs to."""
+    value = get("ENVIRONMENT")
+    return None if value is None else str(value)
 
 
 def task_modules() -> tuple[str, ...]:

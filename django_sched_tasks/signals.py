@@ -35,6 +35,9 @@ task_removed = Signal()
 # A scheduler in this process has given its sign of life: `node_id`, and `now` by the database's clock. The signs of
 # life wait for the receivers, so hand over what takes time to a thread.
 node_beat = Signal()
+# What holds for the whole scheduler was changed: `action` is "exclusions", "maintenance_started", "maintenance_ended"
+# or "environment_confirmed", `state` the row, `user` a name or "".
+state_changed = Signal()
 
 # For a scheduler in the same process, without payload: something may be due sooner than it thinks.
 schedule_changed = Signal()

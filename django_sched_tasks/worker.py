@@ -48,6 +48,9 @@ def perform(
     ``limit`` and ``interrupt`` are those of :func:`django_sched_tasks.runner.run`.
     """
     using = database.alias()
+    if problem := _insisting(operations.environment, using).problem:
+        logger.error("Execution %s is not run: %s", execution_id, problem)
+        return ""
     found = _insisting(lambda: _find(execution_id, message_id, using), using)
     if isinstance(found, FunctionNotFound):
         return _refuse(execution_id, message_id, found, using)

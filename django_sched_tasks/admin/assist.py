@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import definitions, registry, triggers
+from django_sched_tasks import database, definitions, operations, registry, triggers
 from django_sched_tasks.admin import policies, show
 from django_sched_tasks.exceptions import FunctionNotFound, InvalidTrigger
 from django_sched_tasks.models import SchedulerTask
@@ -63,7 +63,7 @@ def preview(form: Any, task: SchedulerTask | None, *, now: datetime) -> dict[str
     answer: dict[str, Any] = {"policies": policies.sentences(told)}
     if not errors:
         try:
-            return answer | _trigger(read, task, now)
+            return answer | _trigger({"exclusions": [], **told, **read}, task, now)
         except InvalidTrigger as error:
             errors = {name: [str(text) for text in texts] for name, texts in error.errors.items()}
     return answer | {"errors": errors}
@@ -88,15 +88,22 @@ def _trigger(given: Mapping[str, Any], task: SchedulerTask | None, now: datetime
     built = triggers.build(kind, args, timezone=zone, anchor=anchor or now)
     times = triggers.preview(kind, args, timezone=zone, after=now, count=NEXT, anchor=anchor)
     shown_in = zone_named(args.get("timezone") or zone, field="timezone")
+    site = operations.site_exclusions(using=database.alias())
+    excluded = operations.exclusions_for(kind, args, timezone=zone, own=given["exclusions"], site=site)
     return {
         "description": triggers.describe(kind, args, timezone=zone),
         "zone": str(shown_in),
-        "times": fire_times(built, times, shown_in, now=now),
+        "times": fire_times(built, times, shown_in, now=now, excluded=operations.notes_of(excluded, times)),
     }
 
 
-def fire_times(trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: datetime) -> list[dict[str, str]]:
-    """Fire times as they stand on the clocks of a zone, each with what a change of the clocks does to it."""
+def fire_times(
+    trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: datetime, excluded: Mapping[datetime, str]
+) -> list[dict[str, str]]:
+    """Fire times as they stand on the clocks of a zone, each with what a change of the clocks does to it.
+
+    ``excluded`` are those that will be skipped, with their notes.
+    """
     return [
         {
             "iso": time.isoformat(),
@@ -104,7 +111,9 @@ def fire_times(trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: da
             "weekday": str(WEEKDAYS_ABBR[time.astimezone(zone).weekday()]),
             "zone": f"{time.astimezone(zone):%Z}",
             "until": show.until_text(time, now),
-            "note": trigger.clock_note(time) or _clocks_changed(before, time, zone),
+            "note": show.excluded(excluded.get(time))
+            or trigger.clock_note(time)
+            or _clocks_changed(before, time, zone),
         }
         for before, time in pairwise([now, *times])
     ]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
+from django_sched_tasks import exclusions
 from django_sched_tasks.admin import show
 from django_sched_tasks.models import OnCrash, Overlap
 
@@ -96,6 +97,13 @@ def _ending(policies: Policies) -> Iterator[str]:
         )
 
 
+def _excluding(policies: Policies) -> Iterator[str]:
+    given = policies.get("exclusions")
+    if isinstance(given, list) and given:
+        listed = pgettext("between sentences", "; ").join(exclusions.describe(given))
+        yield _("Its fire times are skipped: %(list)s.") % {"list": show.printable(listed)}
+
+
 _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _lateness,
     _catching_up,
@@ -104,5 +112,6 @@ _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _retries,
     _crash,
     _pausing,
+    _excluding,
     _ending,
 )

@@ -125,6 +125,16 @@ class PreviewSerializer(serializers.Serializer[Any]):
     timezone = serializers.CharField(required=False, allow_blank=True)
     count = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=10)
     after = UtcDateTimeField(required=False)
+    exclusions = serializers.ListField(child=serializers.DictField(), required=False)
+
+
+class MaintenanceSerializer(serializers.Serializer[Any]):
+    until = UtcDateTimeField()
+    note = serializers.CharField(required=False, allow_blank=True, max_length=255)
+
+
+class ExclusionsSerializer(serializers.Serializer[Any]):
+    exclusions = serializers.ListField(child=serializers.DictField())
 
 
 class ExecutionSerializer(WithArguments):

@@ -132,7 +132,13 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
         count = reading.read_count(reading.as_number(request.query_params.get("count")))
         return Response(
             fire_times(
-                task.trigger, task.trigger_args, task.timezone, after=database.now(), count=count, anchor=task.anchor
+                task.trigger,
+                task.trigger_args,
+                task.timezone,
+                after=database.now(),
+                count=count,
+                anchor=task.anchor,
+                own_exclusions=task.exclusions,
             )
         )
 

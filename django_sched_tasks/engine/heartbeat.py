@@ -32,6 +32,7 @@ class Heartbeat:
         stuck_slots: Callable[[], int],
         seconds_since_pass: Callable[[], float],
         problem: Callable[[], str],
+        is_elsewhere: Callable[[], bool],
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
@@ -40,6 +41,7 @@ class Heartbeat:
         self._stuck_slots = stuck_slots
         self._seconds_since_pass = seconds_since_pass
         self._problem = problem
+        self._is_elsewhere = is_elsewhere
         self._told_problem = ""
         self._session = SessionLock(node)
         self._on_change = on_change
@@ -81,6 +83,8 @@ class Heartbeat:
         if not look.is_alive:
             self._node.begin_anew(now)
         may_judge = self._may_judge()
+        if self._is_elsewhere():
+            return
         changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session, others=look.others)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()

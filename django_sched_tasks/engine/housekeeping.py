@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -22,7 +23,8 @@ OVERLAP = timedelta(minutes=5)  # of two looks: a run that is being recorded is 
 class Housekeeping:
     """A thread of its own: a large clean-up must not hold up the loop or the heartbeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_elsewhere: Callable[[], bool]) -> None:
+        self._is_elsewhere = is_elsewhere
         self._stop = threading.Event()
         self._looked: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="sched-tasks-housekeeping", daemon=True)
@@ -47,6 +49,8 @@ class Housekeeping:
 
     def _prune(self) -> None:
         """Tasks that have not run since the last look have nothing more to lose by number, so they are left out."""
+        if self._is_elsewhere():
+            return
         days, count, now = conf.retention_days(), conf.retention_count(), database.now()
         pause = partial(self._stop.wait, PAUSE)
         deleted = operations.prune(days, count=count, active_since=self._looked, now=now, until=pause)

@@ -162,6 +162,11 @@ class Recorder:
         """Start nothing more; answers what was claimed and has not started, to be handed back."""
         with self._lock:
             self._starting = False
+        return self.withdraw()
+
+    def withdraw(self) -> list[int]:
+        """What was claimed and has not started is not to start here; answers it, to be handed back."""
+        with self._lock:
             claims = [claim_id for backlog in self._backlog.values() for claim_id in backlog]
             for backlog in self._backlog.values():
                 backlog.clear()

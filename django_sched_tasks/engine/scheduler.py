@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import connections, transaction
 
-from django_sched_tasks import conf, database, executors, registry, signals
+from django_sched_tasks import conf, database, executors, operations, registry, signals
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.dispatch import RecordingExecutor
 from django_sched_tasks.engine.heartbeat import Heartbeat
+from django_sched_tasks.engine.hold import Hold
 from django_sched_tasks.engine.housekeeping import Housekeeping
 from django_sched_tasks.engine.jobstore import DatabaseJobStore
 from django_sched_tasks.engine.listener import Listener
@@ -60,10 +61,16 @@ class Scheduler:
         now = database.now(using)
         self._clock = DatabaseClock(now)
         self.node.register(now)
-        recovery.recover(self.node, now)
+        operations.record_environment(now, using=using)
+        self._hold = Hold(using)
+        self._hold.read(now)
+        if not self._hold.is_elsewhere:
+            recovery.recover(self.node, now)
         self._claims = Claims(self.node)
         self._recorder = Recorder(self.node, self._executors, self._clock, on_room=self.wakeup)
-        self._store = DatabaseJobStore(self.node, self._claims, self._recorder, self._clock, list(self._executors))
+        self._store = DatabaseJobStore(
+            self.node, self._claims, self._recorder, self._clock, list(self._executors), hold=self._hold
+        )
         self._heartbeat = Heartbeat(
             self.node,
             self._clock,
@@ -71,6 +78,7 @@ class Scheduler:
             stuck_slots=self._recorder.stuck_slots,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
             problem=lambda: self._store.problem,
+            is_elsewhere=lambda: self._hold.is_elsewhere,
             on_change=self.wakeup,
         )
         self._listener = Listener(self.node, on_change=self.wakeup, own_sessions=self._store.sessions)
@@ -80,7 +88,7 @@ class Scheduler:
             executor.start()
         self._recorder.start()
         self._heartbeat.start()
-        self._housekeeping = Housekeeping()
+        self._housekeeping = Housekeeping(is_elsewhere=lambda: self._hold.is_elsewhere)
         self._housekeeping.start()
         self._apscheduler = self._make_apscheduler()
         self._apscheduler.start(paused=not passes)
@@ -100,7 +108,7 @@ class Scheduler:
         self._store.until = until = database.now(self.node.using)
         self._apscheduler.resume()
         while not stop.wait(0.05):
-            if self._recorder.is_idle() and not self._has_due(until):
+            if self._recorder.is_idle() and (self._hold.is_on or not self._has_due(until)):
                 return
 
     def _has_due(self, until: datetime) -> bool:

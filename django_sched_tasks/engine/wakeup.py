@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections
 
@@ -29,29 +29,30 @@ FROM ranks
 class Peek(NamedTuple):
     """The database's instant, the earliest task to plan and the earliest execution to claim; None: there is none.
 
-    ``extra`` is the value of the expression that the caller added.
+    ``extra`` are the values of the expressions that the caller added.
     """
 
     now: datetime
     plan_at: datetime | None
     run_at: datetime | None
-    extra: int = 0
+    extra: tuple[Any, ...] = ()
 
     @property
     def next_due(self) -> datetime | None:
         return min((instant for instant in (self.plan_at, self.run_at) if instant is not None), default=None)
 
 
-def peek(using: str, extra: str = "0") -> Peek:
+def peek(using: str, *extra: str) -> Peek:
     wrapper = connections[using]
     quote = wrapper.ops.quote_name
     task, execution = (quote(model._meta.db_table) for model in (SchedulerTask, TaskExecution))
-    sql = (
-        f"SELECT {database.clock_sql(wrapper)}, "
-        f"(SELECT plan_at FROM {task} WHERE plan_at IS NOT NULL ORDER BY plan_at, id LIMIT 1), "
-        f"({EARLIEST_RUN.format(execution=execution)}), {extra}"
+    expressions = (
+        database.clock_sql(wrapper),
+        f"(SELECT plan_at FROM {task} WHERE plan_at IS NOT NULL ORDER BY plan_at, id LIMIT 1)",
+        f"({EARLIEST_RUN.format(execution=execution)})",
+        *extra,
     )
     with wrapper.cursor() as cursor:
-        cursor.execute(sql, ())
-        now, plan_at, run_at, value = cursor.fetchone()
-    return Peek(database.as_instant(now), database.as_instant(plan_at), database.as_instant(run_at), value)
+        cursor.execute(f"SELECT {', '.join(expressions)}", ())
+        now, plan_at, run_at, *values = cursor.fetchone()
+    return Peek(database.as_instant(now), database.as_instant(plan_at), database.as_instant(run_at), tuple(values))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
@@ -46,3 +48,6 @@ class SchedulerState(models.Model):
 
     def __str__(self) -> str:
         return self.environment or str(self._meta.verbose_name)
+
+    def is_in_maintenance(self, now: datetime) -> bool:
+        return self.maintenance_until is not None and self.maintenance_until > now

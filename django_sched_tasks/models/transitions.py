@@ -453,6 +453,15 @@ def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: 
     return won
 
 
+def call_off(now: datetime, *, using: str, reason: str, error: str) -> list[int]:
+    """Whatever is open → cancelled, as in the copy of a database: nothing of it runs here."""
+    won = _lock(TaskExecution.objects.using(using).open())
+    TaskExecution.objects.using(using).open().update(
+        status=ExecutionStatus.CANCELLED, reason=reason, error=error, finished_at=now, claim_rank=None
+    )
+    return won
+
+
 def request_cancel(ids: Collection[int], now: datetime, by: str, *, using: str) -> list[int]:
     """Ask that dispatched and running executions end; their state changes once they have."""
     asked = _rows(using, ids).filter(status__in=STARTED_STATUSES, cancel_requested_at__isnull=True)

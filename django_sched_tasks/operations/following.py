@@ -23,6 +23,7 @@ from django_sched_tasks.models import (
 )
 from django_sched_tasks.models.execution import FAILURE_STATUSES
 from django_sched_tasks.operations.commit import after_commit, let_others_in, task_rows
+from django_sched_tasks.operations.excluding import exclusions_of
 from django_sched_tasks.operations.executions import new_request
 from django_sched_tasks.signals import execution_finished, execution_queued, task_finished
 
@@ -144,7 +145,10 @@ def _row(task: SchedulerTask, end: Ended, now: datetime) -> TaskExecution:
 
 
 def _place(task: SchedulerTask, row: TaskExecution, now: datetime, using: str) -> None:
-    """Let it be claimed, let it wait, or skip it, by the task's limit and ``overlap``."""
+    """Let it be claimed, let it wait, or skip it, by the task's exclusions, limit and ``overlap``."""
+    if exclusions_of(task, using=using).at(row.fire_at)[0]:
+        _skip(row, Reason.EXCLUDED, now)
+        return
     open_rows = TaskExecution.objects.using(using).open().filter(task=task)
     count = 0 if task.max_instances is None else open_rows.count()
     if task.concurrency_key:

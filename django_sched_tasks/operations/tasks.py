@@ -99,7 +99,11 @@ def update_task(
         values = {name: cleaned[name] for name in changed}
         try:
             task_rows(task_id, using).update(
-                **values, **_status_by_limit(stored, values, instant), updated_at=instant, updated_by=who(user)
+                **values,
+                **_status_by_limit(stored, values, instant),
+                **_planned_anew(stored, values),
+                updated_at=instant,
+                updated_by=who(user),
             )
         except IntegrityError as error:
             raise _duplicate(cleaned.get("job_id")) from error
@@ -259,6 +263,11 @@ def _status_by_limit(stored: SchedulerTask, values: Mapping[str, Any], now: date
     if stored.status == TaskStatus.FINISHED and not has_had_all and _has_future(stored, now):
         return {**anew, "status": TaskStatus.ACTIVE}
     return anew
+
+
+def _planned_anew(stored: SchedulerTask, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A task that stood still for exclusions that could not be read goes on with those that can."""
+    return {"planned_trigger": None} if "exclusions" in values and stored.schedule_error else {}
 
 
 def _require_runs_left(task: SchedulerTask) -> None:

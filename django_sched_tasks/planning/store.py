@@ -15,6 +15,7 @@ from django_sched_tasks.models import (
     ExecutionStatus,
     Kind,
     Reason,
+    SchedulerState,
     SchedulerTask,
     TaskExecution,
     TaskStatus,
@@ -22,7 +23,7 @@ from django_sched_tasks.models import (
 )
 from django_sched_tasks.models.bulk import Verbatim, insert_derived, update_rows
 from django_sched_tasks.models.execution import STARTED_STATUSES
-from django_sched_tasks.planning.decision import Active, Decision, LastRow, Segment, TaskRow, When
+from django_sched_tasks.planning.decision import NO_EXCLUSIONS, Active, Decision, LastRow, Segment, TaskRow, When
 
 # What an execution takes over from its task, as it stands when it is written: its own column, and the task's.
 INHERITED = {
@@ -76,6 +77,7 @@ _COLUMNS = (
     "overlap",
     "max_runs",
     "planned_runs",
+    "exclusions_text",
     "fire_count",
     "skipped_count",
     "missed_count",
@@ -153,6 +155,7 @@ def read_due(
         tasks.annotate(
             args_when_text=Cast("trigger_args", TextField()),
             planned_args_text=Cast("planned_trigger_args", TextField()),
+            exclusions_text=Cast("exclusions", TextField()),
         )
         .order_by("plan_at", "id")
         .values_list(*_COLUMNS)[:limit]
@@ -178,9 +181,16 @@ def _due_task(values: dict[str, Any]) -> DueTask:
         concurrency_key=values["concurrency_key"],
         max_runs=values["max_runs"],
         planned_runs=values["planned_runs"],
+        exclusions=values["exclusions_text"],
     )
     counts = (values["fire_count"], values["skipped_count"], values["missed_count"])
     return DueTask(row, counts, values["priority"])
+
+
+def read_site_exclusions(*, using: str) -> str:
+    """The JSON text of the exclusions of all tasks."""
+    rows = SchedulerState.objects.using(using).annotate(text=Cast("exclusions", TextField()))
+    return rows.values_list("text", flat=True).first() or NO_EXCLUSIONS
 
 
 def read_active(tasks: Iterable[TaskRow], *, using: str) -> dict[int, Active]:

@@ -7,6 +7,7 @@ from django_sched_tasks.management.verbs.health import Health
 from django_sched_tasks.management.verbs.look import Executions, List, Preview, Show
 from django_sched_tasks.management.verbs.port import Export, Import
 from django_sched_tasks.management.verbs.prune import Prune
+from django_sched_tasks.management.verbs.state import Environment, Exclusions, Maintenance
 from django_sched_tasks.management.verbs.steer import Cancel, Pause, Resume, Retry, Run
 from django_sched_tasks.management.verbs.sync import Sync
 
@@ -27,5 +28,8 @@ VERBS: dict[str, Verb] = {
     "import": Import(),
     "export": Export(),
     "prune": Prune(),
+    "maintenance": Maintenance(),
+    "exclusions": Exclusions(),
+    "environment": Environment(),
     "health": Health(),
 }

@@ -78,7 +78,7 @@ def clock_of_the_host():
     from django_sched_tasks.engine import jobstore
 
     peek = jobstore.peek
-    jobstore.peek = lambda using, extra="0": peek(using)._replace(now=timezone.now())
+    jobstore.peek = lambda using, *extra: peek(using, *extra)._replace(now=timezone.now())
     database.now = lambda using=None: timezone.now()
 
 

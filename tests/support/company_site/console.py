@@ -24,11 +24,11 @@ from django.test import Client, RequestFactory
 from warehouse.models import Effect
 
 from django_sched_tasks import database, operations
-from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.models import SchedulerNode, SchedulerState, SchedulerTask, TaskExecution
 
 
 def wipe():
-    for model in (TaskExecution, SchedulerTask, SchedulerNode, Effect):
+    for model in (TaskExecution, SchedulerTask, SchedulerNode, SchedulerState, Effect):
         model.objects.all().delete()
     get_user_model().objects.all().delete()
 

@@ -33,7 +33,7 @@ def preview(client, **given):
 def test_a_preview_tells_words_and_ten_fire_times(client):
     answer = preview(client)
     assert answer.status_code == 200
-    assert set(answer.json()) == {"description", "fire_times"}
+    assert set(answer.json()) == {"description", "fire_times", "excluded"}
     assert len(answer.json()["fire_times"]) == 10
     assert not SchedulerTask.objects.exists()
 

@@ -20,6 +20,7 @@ READABLE = WRITABLE | {
     *("id", "status", "status_display", "last_run", "next_run", "trigger_description", "last_status", "pause_note"),
     *("schedule_error", "source", "created_at", "updated_at", "created_by", "updated_by", "anchor", "planned_through"),
     *("version", "fire_count", "run_count", "skipped_count", "missed_count", "purged_covers", "drift"),
+    *("exclusions", "max_runs", "planned_runs"),
 }
 
 

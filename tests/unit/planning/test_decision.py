@@ -5,9 +5,12 @@ import json
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from django_sched_tasks import exclusions
 from django_sched_tasks.planning import decision as decision_room
 from django_sched_tasks.planning.decision import (
     Active,
@@ -221,6 +224,132 @@ def test_as_many_may_go_at_once_as_the_limit_has_room_for(limit, active, admitte
 def test_room_under_a_shared_key_is_never_granted_by_the_planner():
     (part,) = decide(task(concurrency_key="printer"), after(60), IDLE, None).segments
     assert not part.admitted
+
+
+# Exclusions.
+
+
+def window(begin, end):
+    """From ``begin`` to ``end``, in seconds after START."""
+    return {"from": f"{after(begin):%Y-%m-%d %H:%M:%S}", "until": f"{after(end):%Y-%m-%d %H:%M:%S}"}
+
+
+def excluding(*items, **changes):
+    return task(exclusions=json.dumps(items), **changes)
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ({}, [("skipped", "excluded", 4), ("queued", "", 6)]),
+        ({"misfire_grace_time": 120}, [("missed", "grace", 3), ("skipped", "excluded", 4), ("queued", "", 3)]),
+        (
+            {"coalesce": False, "max_catch_up": 4},
+            [("missed", "catch_up", 2), ("queued", "", 1), ("skipped", "excluded", 4), *[("queued", "", 1)] * 3],
+        ),
+        ({"coalesce": False, "max_runs": 2, "max_catch_up": 9}, [("queued", "", 1)] * 2),
+        ({"max_runs": 1}, [("skipped", "excluded", 4), ("queued", "", 6)]),
+    ],
+)
+def test_excluded_fire_times_are_skipped_and_the_rest_is_as_ever(policies, expected):
+    decision = decide(excluding(window(240, 480), **policies), LATE, IDLE, None)
+    assert told(decision) == expected
+    assert fire_times(decision) == sorted(fire_times(decision))
+
+
+def test_what_is_excluded_for_the_site_is_excluded_for_its_tasks():
+    decision = decide(excluding(window(0, 61)), LATE, IDLE, None, json.dumps([window(540, 9999)]))
+    assert told(decision) == [("skipped", "excluded", 1), ("queued", "", 7), ("skipped", "excluded", 2)]
+    assert decision.next_run == after(660)
+
+
+def test_they_are_read_on_the_clocks_of_the_trigger():
+    midnight = {"from_time": "00:00", "until_time": "00:02"}
+    for zone, expected in (("UTC", [("skipped", "excluded", 1)]), ("Asia/Tokyo", [("queued", "", 1)])):
+        at_zone = when(timezone=zone)
+        assert told(decide(excluding(midnight, when=at_zone, planned=at_zone), after(60), IDLE, None)) == expected
+        own = When("interval", json.dumps({"minutes": 1, "timezone": zone}), "America/New_York", ACTIVE)
+        assert told(decide(excluding(midnight, when=own, planned=own), after(60), IDLE, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "merges"), [(LastRow(7, "skipped", "excluded"), True), (LastRow(7, "skipped", "overlap"), False)]
+)
+def test_consecutive_excluded_fire_times_share_a_row(last, merges):
+    decision = decide(excluding(window(0, 9999)), after(60), IDLE, last)
+    assert (told(decision), decision.merge) == ([("skipped", "excluded", 1)], Merge(7, 0) if merges else None)
+
+
+def test_a_year_of_excluded_seconds_is_settled_at_once():
+    every_second = when(seconds=1)
+    row = excluding(window(0, 366 * 86_400), when=every_second, planned=every_second, next_run=after(1))
+    began = perf_counter()
+    decision = decide(row, after(365 * 86_400), IDLE, None)
+    assert perf_counter() - began < 0.5
+    assert told(decision) == [("skipped", "excluded", 365 * 86_400)]
+    assert decision.next_run == after(365 * 86_400 + 1)
+
+
+@pytest.mark.parametrize("every", [when(seconds=1), when("cron", second="*")])
+@pytest.mark.parametrize("items", [[{"from_time": "22:00", "until_time": "06:00"}], [{"weekdays": ["sat", "sun"]}]])
+def test_passes_are_bounded_and_account_for_every_fire_time(every, items, monkeypatch):
+    monkeypatch.setattr(decision_room, "STRETCHES", 7)
+    row = excluding(*items, when=every, planned=every, next_run=after(1), misfire_grace_time=None)
+    now = after(30 * 86_400) if every.trigger == "interval" else after(43_200)
+    covered, passes = 0, 0
+    while row.next_run <= now:
+        decision = decide(row, now, IDLE, None)
+        covered += decision.covered()
+        assert decision.next_run > row.next_run
+        row = replace(row, next_run=decision.next_run)
+        passes += 1
+    assert covered == (now - START).total_seconds()
+    assert passes > 1
+
+
+def test_a_run_that_gathers_stays_the_latest_row_of_a_pass(monkeypatch):
+    monkeypatch.setattr(decision_room, "SETTLE_LIMIT", 500)
+    items = [window(minute * 60, minute * 60 + 30) for minute in range(1, 100, 2)]
+    every_second = when("cron", second="*")
+    row = excluding(*items, when=every_second, planned=every_second, next_run=after(1), misfire_grace_time=None)
+    now, runs = after(5_999), 0
+    last, active = None, IDLE
+    while row.next_run <= now:
+        decision = decide(row, now, active, last)
+        latest = decision.segments[-1]
+        assert latest.status == "queued"
+        runs += decision.new_runs
+        last, active = LastRow(7, "queued", str(latest.reason)), Active(1, 1)
+        row = replace(row, next_run=decision.next_run)
+    assert (runs, last.reason) == (1, "")
+
+
+def naive(row, now, items):
+    """Fire time by fire time."""
+    excluded = exclusions.build(items, zone=ZoneInfo("UTC"))
+    times = [after(60 * number) for number in range(1, int((now - START).total_seconds()) // 60 + 1)]
+    return sum(excluded.at(time)[0] for time in times), len(times)
+
+
+def test_every_fire_time_is_covered_once_with_exclusions_too():
+    windows = [[], [window(100, 200)], [window(0, 9999)], [window(500, 700), window(60, 61)], [window(540, 9999)]]
+    table = itertools.product(
+        windows, [True, False], [None, 1, 90, 600], ["skip", "queue", "replace"], [0, 1], [60, 600, 601, 7261]
+    )
+    for items, coalesce, grace, overlap, busy, late in table:
+        row = excluding(*items, coalesce=coalesce, misfire_grace_time=grace, overlap=overlap)
+        decision = decide(row, after(late), Active(busy, busy), None)
+        excluded = sum(part.covers for part in decision.segments if part.reason == "excluded")
+        assert (excluded, decision.covered()) == naive(row, after(late), items)
+        assert decision.next_run == after((late // 60 + 1) * 60)
+        assert len(set(fire_times(decision))) == len(decision.segments)
+
+
+@pytest.mark.parametrize("text", ["{}", '[{"date": 5}]', "[", "5"])
+def test_exclusions_that_other_hands_have_broken_are_an_error_of_the_task(text):
+    decision = decide(task(exclusions=text), after(60), IDLE, None)
+    assert (decision.segments, decision.next_run) == ([], None)
+    assert "exclusions" in decision.schedule_error
 
 
 # A limit of runs.
