@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import definitions, operations
+from django_sched_tasks import operations
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show
 from django_sched_tasks.management.verbs.look import task_data, task_lines
@@ -158,20 +158,15 @@ def _at_options(error: InvalidDefinition, options: Mapping[str, Any]) -> Command
 
 
 def _complaints(error: InvalidDefinition, options: Mapping[str, Any]) -> Iterator[str]:
-    when = next((f"--{name}" for name in WHENS if options[name] is not None), "--trigger-args")
-    names = {"name": "name", "func": "func", "trigger": when, "trigger_args": when}
-    if options["trigger_args"] is not None:
-        names["trigger_args"] = "--trigger-args"
-    own = {"timezone": options["timezone"], "args": options["run_args"], "kwargs": options["run_kwargs"]}
-    own["job_id"] = options["job_id"]
-    names |= {name: f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None}
-    if "task" in options:
-        names |= {"name": "--name", "func": "--func"}
-    given = {name for name, _value in options["fields"]}
+    labels = _labels(options)
     for name, texts in error.errors.items():
-        label = (
-            f"--set {name}"
-            if name in given or (name not in names and name in definitions.FIELDS)
-            else names.get(name, name)
-        )
-        yield f"{label}: {' '.join(texts)}"
+        yield f"{labels.get(name, f'--set {name}')}: {' '.join(texts)}"
+
+
+def _labels(options: Mapping[str, Any]) -> dict[str, str]:
+    """By what each field was given, or could be."""
+    labels = {name: f"--{name.replace('_', '-')}" for name in ("job_id", "timezone", "args", "kwargs")}
+    labels |= {"name": "--name", "func": "--func"} if "task" in options else {"name": "name", "func": "func"}
+    when = next((f"--{name}" for name in WHENS if options[name] is not None), "--trigger")
+    labels |= {"trigger": when, "trigger_args": "--trigger-args" if when == "--trigger" else when}
+    return {**labels, **{name: f"--set {name}" for name, _value in options["fields"]}}
