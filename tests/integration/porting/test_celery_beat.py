@@ -73,8 +73,10 @@ def test_a_task_with_a_name_of_its_own(switch, row):
 
 def test_an_interval_goes_on_from_its_last_run(switch, row):
     row(last_run_at=NOW - timedelta(seconds=10))
+    before = datetime.now(UTC)
     _report, task = switch()
-    assert task.next_run == NOW + timedelta(seconds=20)
+    assert before < task.next_run < datetime.now(UTC) + timedelta(seconds=30)
+    assert not (task.next_run - NOW + timedelta(seconds=10)) % timedelta(seconds=30)
 
 
 def test_an_interval_that_has_not_begun_begins_then(switch, row):
