@@ -204,6 +204,13 @@ def test_add_with_all_the_rest(schedtasks, db):
     assert (task.source, task.created_by) == ("api", "ada")
 
 
+@pytest.mark.parametrize(("given", "kept"), [("5", "5"), ("null", "null"), ('"5"', "5"), ("a b", "a b")])
+def test_a_field_of_text_is_text(schedtasks, make, given, kept):
+    make(job_id="one")
+    schedtasks("edit", "one", "--set", f"description={given}")
+    assert SchedulerTask.objects.get().description == kept
+
+
 def test_edit(schedtasks, make):
     make(job_id="one", priority=3)
     assert schedtasks("edit", "one", "--name", "New", "--every", "5m", "--set", "priority=-1")[0] == 0

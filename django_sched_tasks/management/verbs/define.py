@@ -9,15 +9,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, OutputWrapper
+from django.db import models
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import operations
+from django_sched_tasks import definitions, operations
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show
 from django_sched_tasks.management.verbs.look import task_data, task_lines
 from django_sched_tasks.management.verbs.steer import add_user
+from django_sched_tasks.models import SchedulerTask
 
 UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+TEXTS = frozenset(
+    name
+    for name in definitions.FIELDS
+    if isinstance(SchedulerTask._meta.get_field(name), models.CharField | models.TextField)
+)
 WHENS = ("crontab", "every", "at", "trigger")
 
 _SPAN = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -107,14 +114,15 @@ def add_settings(parser: ArgumentParser, *, help: str) -> None:
 
 
 def read_field(text: str) -> tuple[str, Any]:
-    """A field and its value, which is JSON where it reads as such, else text."""
+    """A field and its value, which is JSON where it reads as such, else text; a field of text has nothing else."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ArgumentTypeError(_("%r is not FIELD=VALUE, such as priority=5") % text)
     try:
-        return name.strip(), json.loads(value)
+        read = json.loads(value)
     except ValueError:
         return name.strip(), value
+    return name.strip(), value if name.strip() in TEXTS and not isinstance(read, str) else read
 
 
 def read_span(text: str) -> dict[str, float]:
