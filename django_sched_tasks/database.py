@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ _keeps_plans: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 # SQLSTATEs and error numbers of a conflict that the same transaction, tried again, may not meet.
 _POSTGRESQL_CONFLICTS = {"40001", "40P01", "55P03"}
 _MYSQL_CONFLICTS = {1020, 1205, 1213}
+# What the databases say of a missing table or column.
+_MYSQL_UNMIGRATED = {1146, 1054}
+_SQLITE_UNMIGRATED = ("no such table", "no such column", "has no column named")
 
 
 def alias() -> str:
@@ -105,7 +109,16 @@ def is_unmigrated(error: BaseException) -> bool:
         return False
     if getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703"):
         return True
-    return (bool(error.args) and error.args[0] in (1146, 1054)) or "no such table" in str(error)
+    if error.args and error.args[0] in _MYSQL_UNMIGRATED:
+        return True
+    return any(words in str(error) for words in _SQLITE_UNMIGRATED)
+
+
+def trouble(error: BaseException) -> str:
+    """Why the database did not answer, and what to do, in a sentence for people."""
+    if is_unmigrated(error):
+        return _("The tables are missing or of another release: run 'manage.py migrate'.")
+    return _("The database cannot be asked: %s") % str(error).strip()
 
 
 def retrying(work: Callable[[], T], *, using: str | None = None) -> T:

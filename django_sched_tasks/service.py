@@ -15,7 +15,7 @@ import django
 from django.apps import apps
 from django.db import DatabaseError, connections
 
-from django_sched_tasks import autostart
+from django_sched_tasks import autostart, database
 
 if TYPE_CHECKING:
     from django_sched_tasks.engine import Scheduler
@@ -93,7 +93,7 @@ def _start_when_ready(
     *,
     once: bool,
 ) -> Scheduler | None:
-    """Start on a database that can be reached and has our tables, waiting for both."""
+    """Start on a database that can be reached and has our tables, waiting for both; with ``once`` it does not wait."""
     from django_sched_tasks.engine import Scheduler  # noqa: PLC0415 - it loads models, which must wait for the apps
 
     said = ""
@@ -102,9 +102,11 @@ def _start_when_ready(
         try:
             scheduler.start(passes=not once)
         except DatabaseError as error:
-            text = str(error)
+            if once:  # whoever asks for one round wants an answer now
+                raise
+            text = database.trouble(error)
             if text != said:
-                logger.warning("Waiting for the database: %s. If tables are missing, run 'manage.py migrate'.", text)
+                logger.warning("Waiting for the database. %s", text)
                 said = text
             connections.close_all()
             stop.wait(START_POLL)

@@ -52,9 +52,7 @@ def health(now: datetime | None = None) -> Health:
     try:
         return _look(now or database.now(using), using)
     except DatabaseError as error:
-        if database.is_unmigrated(error):
-            return Health([_("The tables are missing or of another release: run 'manage.py migrate'.")])
-        return Health([_("The database cannot be asked: %s") % str(error).strip()])
+        return Health([database.trouble(error)])
 
 
 def _look(now: datetime, using: str) -> Health:

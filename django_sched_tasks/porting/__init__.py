@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from django.utils.translation import gettext as _
+
 from django_sched_tasks.porting import apscheduler_jobs, celery_beat, crontabs, writer
 from django_sched_tasks.porting.document import read_document, to_document
 from django_sched_tasks.porting.records import FunctionMap, UnreadableSource
@@ -41,9 +43,11 @@ def import_document(text: str, options: Options) -> Report:
 def import_table(name: str, options: Options, *, mapping: Mapping[str, str], switch_off: bool = False) -> Report:
     """Import the rows of another package; with ``switch_off`` what was taken over stops there, in the same commit."""
     source = TABLES[name]
+    text = _("%s still fires what was taken over: switch it off there with --pause-source, lest all of it runs twice.")
     return writer.write(
         source.read(_mapped(mapping)),
         options,
+        remarks=[] if switch_off else [text % name],
         switch_off=source.switch_off if switch_off else None,
         source_database=source.database(),
     )

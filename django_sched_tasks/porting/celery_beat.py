@@ -103,8 +103,9 @@ def _record(row: Any, functions: CeleryFunctions, executor: str | None) -> Recor
         }
     except Refused as refusal:
         return Record(origin, job_id, fields, refusal=str(refusal), remarks=remarks)
-    paused = {} if row.enabled else {"status": TaskStatus.PAUSED, "pause_note": _("It was disabled in Celery beat.")}
-    return Record(origin, job_id, fields, remarks=remarks, key=row.pk, **paused)
+    status = TaskStatus.ACTIVE if row.enabled else TaskStatus.PAUSED
+    note = "" if row.enabled else _("It was disabled in Celery beat.")
+    return Record(origin, job_id, fields, status=status, pause_note=note, remarks=remarks, key=row.pk)
 
 
 def _when(row: Any) -> _When:

@@ -54,4 +54,4 @@ def _is_task(value: Any, task: Any) -> bool:
     current = getattr(type(value), "_get_current_object", None)
     if current is None:
         return value is task
-    return getattr(value, "name", None) == task.name  # a proxy of @shared_task
+    return bool(getattr(value, "name", None) == task.name)  # a proxy of @shared_task

@@ -11,7 +11,7 @@ import hashlib
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -105,7 +105,7 @@ def _record(line: _Line, which: int, mapped: FunctionMap) -> Record:
     }
     try:
         fields |= {"trigger": "crontab", "trigger_args": {"expression": _expression(line)}, "timezone": line.zone}
-        fields |= _call(line, mapped, remarks)
+        fields |= _call(line, mapped, shown, remarks)
     except Refused as refusal:
         return Record(line.origin, job_id, fields, refusal=str(refusal), remarks=remarks)
     return Record(line.origin, job_id, fields, remarks=remarks)
@@ -121,7 +121,7 @@ def _expression(line: _Line) -> str:
     return line.schedule
 
 
-def _call(line: _Line, mapped: FunctionMap, remarks: list[str]) -> dict[str, object]:
+def _call(line: _Line, mapped: FunctionMap, shown: Callable[[str], str], remarks: list[str]) -> dict[str, object]:
     path = mapped(line.command)
     if path is not None:
         return {"func": path}
@@ -138,7 +138,8 @@ def _call(line: _Line, mapped: FunctionMap, remarks: list[str]) -> dict[str, obj
             "--map 'PATTERN=package.module:function'."
         )
         raise Refused(text % {"name": words[0]})
-    return {"func": conf.RUN_COMMAND, "args": words}
+    name = short_name(shown(" ".join(["manage.py", *words])), remarks)
+    return {"name": name, "func": conf.RUN_COMMAND, "args": words}
 
 
 def _management_command(command: str, remarks: list[str]) -> list[str] | None:

@@ -160,6 +160,9 @@ def _row(
     reasons: Mapping[str, Sequence[str]] | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Row:
+    remarks = list(record.remarks)
+    if task is not None and task.status == TaskStatus.PAUSED and record.status == TaskStatus.ACTIVE:
+        remarks.append(_("The task is paused here. Once nothing fires it there, nothing fires it."))
     when = "" if task is None else triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
     return Row(
         origin=record.origin,
@@ -168,6 +171,6 @@ def _row(
         action=action,
         reasons=reasons or {},
         changes=changes or {},
-        remarks=record.remarks,
+        remarks=remarks,
         when=when,
     )

@@ -193,6 +193,15 @@ def effect_rolled_back() -> None:
         raise DatabaseError("not so bad")
 
 
+def fails_first() -> int:
+    """Succeed at the second attempt."""
+    execution = current_execution()
+    assert execution is not None
+    if execution.attempt == 1:
+        raise ValueError("the first attempt")
+    return execution.attempt
+
+
 def raises(message: str = "the task raised") -> None:
     raise RuntimeError(message)
 

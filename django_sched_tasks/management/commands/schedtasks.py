@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
-from django.utils.translation import gettext as _
 
 from django_sched_tasks import database
 from django_sched_tasks.exceptions import SchedTasksError
@@ -36,12 +35,6 @@ class Command(BaseCommand):
         except (SchedTasksError, SchedulerTask.DoesNotExist, TaskExecution.DoesNotExist) as error:
             raise CommandError(str(error)) from error
         except (DatabaseError, InterfaceError) as error:
-            raise CommandError(_unanswered(error)) from error
+            raise CommandError(database.trouble(error)) from error
         if code:
             sys.exit(code)
-
-
-def _unanswered(error: Exception) -> str:
-    if database.is_unmigrated(error):
-        return _("The tables are missing or of another release: run 'manage.py migrate'.")
-    return _("The database cannot be asked: %s") % str(error).strip()

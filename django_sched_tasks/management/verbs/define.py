@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, OutputWrapper
+from django.db import models
 from django.utils.translation import gettext as _
 
 from django_sched_tasks import definitions, operations
@@ -16,8 +17,14 @@ from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show
 from django_sched_tasks.management.verbs.look import task_data, task_lines
 from django_sched_tasks.management.verbs.steer import add_user
+from django_sched_tasks.models import SchedulerTask
 
 UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+TEXTS = frozenset(
+    name
+    for name in definitions.FIELDS
+    if isinstance(SchedulerTask._meta.get_field(name), models.CharField | models.TextField)
+)
 WHENS = ("crontab", "every", "at", "trigger")
 
 _SPAN = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -107,14 +114,15 @@ def add_settings(parser: ArgumentParser, *, help: str) -> None:
 
 
 def read_field(text: str) -> tuple[str, Any]:
-    """A field and its value, which is JSON where it reads as such, else text."""
+    """A field and its value, which is JSON where it reads as such, else text; a field of text has nothing else."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ArgumentTypeError(_("%r is not FIELD=VALUE, such as priority=5") % text)
     try:
-        return name.strip(), json.loads(value)
+        read = json.loads(value)
     except ValueError:
         return name.strip(), value
+    return name.strip(), value if name.strip() in TEXTS and not isinstance(read, str) else read
 
 
 def read_span(text: str) -> dict[str, float]:
@@ -158,20 +166,15 @@ def _at_options(error: InvalidDefinition, options: Mapping[str, Any]) -> Command
 
 
 def _complaints(error: InvalidDefinition, options: Mapping[str, Any]) -> Iterator[str]:
-    when = next((f"--{name}" for name in WHENS if options[name] is not None), "--trigger-args")
-    names = {"name": "name", "func": "func", "trigger": when, "trigger_args": when}
-    if options["trigger_args"] is not None:
-        names["trigger_args"] = "--trigger-args"
-    own = {"timezone": options["timezone"], "args": options["run_args"], "kwargs": options["run_kwargs"]}
-    own["job_id"] = options["job_id"]
-    names |= {name: f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None}
-    if "task" in options:
-        names |= {"name": "--name", "func": "--func"}
-    given = {name for name, _value in options["fields"]}
+    labels = _labels(options)
     for name, texts in error.errors.items():
-        label = (
-            f"--set {name}"
-            if name in given or (name not in names and name in definitions.FIELDS)
-            else names.get(name, name)
-        )
-        yield f"{label}: {' '.join(texts)}"
+        yield f"{labels.get(name, f'--set {name}')}: {' '.join(texts)}"
+
+
+def _labels(options: Mapping[str, Any]) -> dict[str, str]:
+    """By what each field was given, or could be."""
+    labels = {name: f"--{name.replace('_', '-')}" for name in ("job_id", "timezone", "args", "kwargs")}
+    labels |= {"name": "--name", "func": "--func"} if "task" in options else {"name": "name", "func": "func"}
+    when = next((f"--{name}" for name in WHENS if options[name] is not None), "--trigger")
+    labels |= {"trigger": when, "trigger_args": "--trigger-args" if when == "--trigger" else when}
+    return {**labels, **{name: f"--set {name}" for name, _value in options["fields"]}}

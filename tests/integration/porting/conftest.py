@@ -22,7 +22,7 @@ def require(package):
         pytest.skip(f"{package} is not installed")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def installed(django_db_setup, django_db_blocker):
     """Both packages in INSTALLED_APPS, their tables made; taken away in the end."""
     for package in PACKAGES:

@@ -5,7 +5,7 @@ import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -24,16 +24,24 @@ SOON = NOW + timedelta(days=1)
 FIRES = 100
 
 
+class Still(BaseScheduler):
+    """A scheduler without a thread: it stores jobs and runs none."""
+
+    def wakeup(self):
+        pass
+
+    def shutdown(self, wait=True):
+        pass
+
+
 @pytest.fixture
 def store(db, installed):
-    """The job store of a scheduler that stands still."""
     from django_apscheduler.jobstores import DjangoJobStore
 
-    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler = Still(timezone="UTC")
     scheduler.add_jobstore(DjangoJobStore(), "default")
     scheduler.start(paused=True)
-    yield scheduler
-    scheduler.shutdown()
+    return scheduler
 
 
 @pytest.fixture

@@ -73,8 +73,10 @@ def test_a_task_with_a_name_of_its_own(switch, row):
 
 def test_an_interval_goes_on_from_its_last_run(switch, row):
     row(last_run_at=NOW - timedelta(seconds=10))
+    before = datetime.now(UTC)
     _report, task = switch()
-    assert task.next_run == NOW + timedelta(seconds=20)
+    assert before < task.next_run < datetime.now(UTC) + timedelta(seconds=30)
+    assert not (task.next_run - NOW + timedelta(seconds=10)) % timedelta(seconds=30)
 
 
 def test_an_interval_that_has_not_begun_begins_then(switch, row):
@@ -173,6 +175,13 @@ def test_a_crontab_that_celery_cannot_read_is_refused(switch, row):
     assert "Celery itself cannot read" in switch()[0]["reasons"][""][0]
 
 
+@pytest.mark.parametrize(("is_aware", "zone"), [(True, "Asia/Tokyo"), (False, "UTC")])
+def test_the_zone_of_a_crontab_counts_where_it_counts_there(switch, row, settings, is_aware, zone):
+    settings.DJANGO_CELERY_BEAT_TZ_AWARE = is_aware
+    row(crontab=model("CrontabSchedule").objects.create(minute="0", hour="2", timezone="Asia/Tokyo"))
+    assert switch()[1].timezone == zone
+
+
 @pytest.mark.parametrize("moment", [NOW - timedelta(hours=1), NOW - timedelta(days=400)])
 def test_a_clocked_time_that_is_past_is_refused(switch, row, moment):
     row(clocked=model("ClockedSchedule").objects.create(clocked_time=moment), one_off=True)
@@ -222,6 +231,17 @@ def test_the_switch_and_a_second_one(switch, row):
     assert model("PeriodicTasks").last_change() > changed
     report, task = switch("--pause-source", "--update")
     assert (report["action"], task.status) == ("unchanged", 1)
+
+
+def test_what_would_run_twice_and_what_would_not_run_at_all_is_told(port, switch, row):
+    row()
+    switch()
+    operations.pause_task(SchedulerTask.objects.get().pk)
+    _code, report = port("--from", "django-celery-beat")
+    assert "still fires what was taken over" in report["remarks"][0]
+    assert "paused here" in report["rows"][0]["remarks"][0]
+    _code, report = port("--from", "django-celery-beat", "--pause-source")
+    assert report["remarks"] == []
 
 
 def test_a_refused_row_stays_on(switch, row):
