@@ -30,7 +30,9 @@ from django_sched_tasks.signals import send
 
 def settle(look: Look, findings: Iterable[Finding]) -> None:
     """Open what is new, note what goes on, resolve what has not been so for a while."""
-    found = {_key(finding.condition, finding.subject): finding for finding in reversed(list(findings))}
+    found: dict[str, Finding] = {}
+    for finding in findings:
+        found.setdefault(_key(finding.condition, finding.subject), finding)
     rows = Alert.objects.using(look.using).filter(open_key__isnull=False)
     known = {alert.open_key: alert for alert in rows}
     still = {_key(condition, subject) for condition, subject in look.still}
