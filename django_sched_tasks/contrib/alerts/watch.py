@@ -63,7 +63,10 @@ class Watchman:
         if time.monotonic() < self._next or not self._busy.acquire(blocking=False):
             return
         self._next = time.monotonic() + conf.option("ALERTS", "INTERVAL") / 2
-        threading.Thread(target=self._work, name="sched-tasks-alerts", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="sched-tasks-alerts", daemon=True).start()
+        except RuntimeError:  # the process has no room for it, or ends
+            self._busy.release()
 
     def _work(self) -> None:
         try:

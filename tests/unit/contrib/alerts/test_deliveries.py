@@ -337,6 +337,29 @@ def test_a_channel_that_is_off_is_told_nothing(look, broken, receiver):
     assert (receiver.received, AlertDelivery.objects.count()) == ([], 0)
 
 
+@pytest.mark.usefixtures("webhook")
+def test_what_waits_for_a_channel_that_is_off_is_given_up(look, broken, receiver):
+    receiver.answers = [500]
+    broken("Nightly")
+    look(0)
+    AlertChannel.objects.update(is_enabled=False)
+    look(86_000)
+    assert states() == [("opened", "pending", 1)]
+    look(86_500)
+
+    assert states() == [("opened", "failed", 1)]
+    assert len(receiver.received) == 1
+
+
+def test_old_tests_of_channels_are_deleted(look, webhook, at):
+    AlertDelivery.objects.create(channel=webhook, event="test", created_at=at(0), due_at=at(0))
+    look(0)
+    assert states() == [("test", "sent", 1)]
+    look(91 * 86_400)
+
+    assert not AlertDelivery.objects.exists()
+
+
 def test_the_end_is_told_to_those_who_were_told_the_beginning(look, broken, webhook, receiver):
     broken("Nightly")
     look(0)
