@@ -1,5 +1,6 @@
 """What real nodes tell the world: alerts of two of them at once, metrics on a port, spans out of child processes."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -157,3 +158,23 @@ def test_spans_come_out_of_child_processes(observed):
     assert {span["context"]["trace_id"] for span in spans if span["name"] != "POST"} == {request["trace_id"]}
     assert by_name["run warehouse.jobs:crashes"]["attributes"]["sched_tasks.broken_off"] is True
     assert by_name["run warehouse.jobs:crashes"]["status"]["status_code"] == "ERROR"
+
+
+@on("sqlite", fixture="empty_database")
+def test_web_processes_tell_that_no_node_is_left(observed, receiver):
+    alerts = {"INTERVAL": 0.5, "FROM_REQUESTS": True}
+    site = observed("alerts", settings=f"SCHED_TASKS = {QUICK | {'AUTO_START': False, 'ALERTS': alerts}!r}")
+    code = (
+        "from django_sched_tasks.contrib.alerts.models import AlertChannel, AlertRule;"
+        f"AlertChannel.objects.create(name='hook', kind='webhook', target='{receiver.url}');"
+        "AlertRule.objects.create(condition='no_node', threshold=1)"
+    )
+    site.manage("shell", "-c", code)
+    server = site.gunicorn(workers=2)
+
+    def asked():
+        with contextlib.suppress(OSError):  # not there yet, or busy
+            site.get(server, "/admin/login/")
+        return told(receiver)
+
+    assert until(asked, within=60, pause=0.2, what="the alert") == [("opened", "no_node")]

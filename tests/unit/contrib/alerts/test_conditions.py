@@ -286,3 +286,60 @@ def test_old_alerts_are_deleted(look, make, node):
     assert resolved() == ["schedule_error"]
     look(100 + 91 * 86_400)
     assert Alert.objects.filter(condition="schedule_error").count() == 0
+
+
+# Who looks
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The threads that a watchman would have started."""
+    threads = []
+    monkeypatch.setattr(watch.threading, "Thread", lambda target, **options: threads.append(target) or Started())
+    return threads
+
+
+class Started:
+    def start(self):
+        pass
+
+
+def test_a_sign_of_life_starts_one_look_and_no_second_while_it_lasts(started, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(watch.time, "monotonic", lambda: now)
+    watchman = watch.Watchman()
+    watchman.on_beat()
+    now += 100
+    watchman.on_beat()
+    assert len(started) == 1
+    watchman._busy.release()
+    watchman.on_beat()
+    assert len(started) == 2
+    watchman._busy.release()
+    now += 5
+    watchman.on_beat()
+    assert len(started) == 2
+
+
+def test_a_look_that_fails_is_told_and_ends(caplog, monkeypatch):
+    def fail():
+        raise ValueError("of the look")
+
+    monkeypatch.setattr(watch, "look", fail)
+    monkeypatch.setattr(watch, "connections", type("Untouched", (), {"close_all": staticmethod(lambda: None)}))
+    monkeypatch.setattr(watch.database, "adopt_own_connection", lambda: None)
+    monkeypatch.setattr(watch.database, "retrying", lambda work: work())
+    watchman = watch.Watchman()
+    assert watchman._busy.acquire()
+    watchman._work()
+
+    assert "The look for alerts failed" in caplog.text
+    assert not watchman._busy.locked()
+
+
+@pytest.mark.parametrize(("wanted", "looks"), [(False, 0), (True, 1)])
+def test_requests_start_looks_where_that_is_wanted(started, settings, wanted, looks):
+    settings.SCHED_TASKS = {**settings.SCHED_TASKS, "ALERTS": {"FROM_REQUESTS": wanted}}
+    watch.Watchman().on_request()
+
+    assert len(started) == looks
