@@ -123,6 +123,7 @@ SENTRY = {
 
 ALERTS = {
     "INTERVAL": Key(15.0, _is_positive, "seconds, more than 0"),
+    "FROM_REQUESTS": Key(False, _is_bool, "True or False"),
     "RESOLVE_AFTER": Key(60.0, _is_positive, "seconds, more than 0"),
     "EMAIL_WINDOW": Key(30.0, _is_positive, "seconds, more than 0"),
     "EMAIL_INTERVAL": Key(300.0, _is_positive, "seconds, more than 0"),

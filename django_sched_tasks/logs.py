@@ -21,7 +21,7 @@ class ExecutionFilter(logging.Filter):
         super().__init__(name)
         self._outside = outside
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
         execution = current_execution()
         values = {
             "execution_id": self._outside if execution is None else execution.id,

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any, Literal
 
 from django.db import DatabaseError, connection, transaction
@@ -343,4 +344,5 @@ async def traces_async() -> None:
 
 
 def raises_its_secret(password: str) -> None:
-    raise ValueError(f"wrong password {password}")
+    kept = Path(password)
+    raise ValueError(f"wrong password {kept}")

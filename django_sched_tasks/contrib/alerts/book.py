@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from django_sched_tasks import conf, database
 from django_sched_tasks.contrib.alerts import signals
@@ -23,16 +22,21 @@ from django_sched_tasks.contrib.alerts.models import (
     AlertDelivery,
     AlertState,
     ChannelKind,
+    DeliveryState,
     Event,
 )
 from django_sched_tasks.signals import send
 
+MOST_PRUNED = 500
+
 
 def settle(look: Look, findings: Iterable[Finding]) -> None:
     """Open what is new, note what goes on, resolve what has not been so for a while."""
-    found = {_key(finding.condition, finding.subject): finding for finding in reversed(list(findings))}
+    found: dict[str, Finding] = {}
+    for finding in findings:
+        found.setdefault(_key(finding.condition, finding.subject), finding)
     rows = Alert.objects.using(look.using).filter(open_key__isnull=False)
-    known = {alert.open_key: alert for alert in rows}
+    known = {alert.open_key or "": alert for alert in rows}
     still = {_key(condition, subject) for condition, subject in look.still}
     goes_on = [alert.pk for key, alert in known.items() if key in found or key in still]
     rows.filter(pk__in=goes_on).update(seen_at=look.now)
@@ -62,11 +66,18 @@ def acknowledge(alert_ids: Sequence[int], *, user: Any, now: datetime | None = N
 
 
 def prune(now: datetime, using: str) -> None:
-    """Delete what was resolved long ago, with its deliveries; a bounded number at a time."""
-    old = Q(resolved_at__lt=now - timedelta(days=conf.option("ALERTS", "RETENTION_DAYS")))
-    ids = list(Alert.objects.using(using).filter(old).order_by("resolved_at").values_list("pk", flat=True)[:500])
+    """Delete what was resolved long ago, with its deliveries, a bounded number at a time; and give up what waits for a
+    channel that is switched off.
+    """
+    old = now - timedelta(days=conf.option("ALERTS", "RETENTION_DAYS"))
+    alerts, deliveries = Alert.objects.using(using), AlertDelivery.objects.using(using)
+    ids = list(alerts.filter(resolved_at__lt=old).order_by("resolved_at").values_list("pk", flat=True)[:MOST_PRUNED])
     if ids:
-        Alert.objects.using(using).filter(pk__in=ids).delete()
+        alerts.filter(pk__in=ids).delete()
+    deliveries.filter(alert__isnull=True, state__in=(DeliveryState.SENT, DeliveryState.FAILED), due_at__lt=old).delete()
+    late = now - timedelta(seconds=conf.option("ALERTS", "GIVE_UP_AFTER"))
+    stale = deliveries.filter(state=DeliveryState.PENDING, due_at__lt=late, channel__is_enabled=False)
+    stale.update(state=DeliveryState.FAILED, error="Its channel was switched off.")
 
 
 def _key(condition: str, subject: str) -> str:

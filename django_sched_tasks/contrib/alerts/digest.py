@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -19,7 +20,7 @@ MOST_LISTED = 100
 def send(channel: AlertChannel, deliveries: Sequence[AlertDelivery]) -> None:
     """Raises what the site's e-mail backend raises."""
     message = EmailMessage(subject(deliveries), body(deliveries), to=channel.recipients)
-    mailer = {"using": "default"} if getattr(settings, "MAILERS", None) else {}  # from Django 6.1 on
+    mailer: Any = {"using": "default"} if getattr(settings, "MAILERS", None) else {}  # from Django 6.1 on
     message.send(**mailer)
 
 
@@ -55,7 +56,7 @@ def _sorted_out(deliveries: Sequence[AlertDelivery]) -> tuple[list[Alert], list[
     """What is open, and what is over, each once: what came and went before anybody was told is only told as over."""
     resolved = {item.alert_id: item.alert for item in deliveries if item.alert and item.event == Event.RESOLVED}
     opened = [item.alert for item in deliveries if item.alert and item.event == Event.OPENED]
-    return [alert for alert in opened if alert.pk not in resolved], [alert for alert in resolved.values() if alert]
+    return [alert for alert in opened if alert.pk not in resolved], list(resolved.values())
 
 
 def _listed(alerts: Sequence[Alert]) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.signals import request_finished
 from django.db import connections, transaction
 
 from django_sched_tasks import conf, database
@@ -59,11 +60,19 @@ class Watchman:
         self._busy = threading.Lock()
         self._next = 0.0
 
+    def on_request(self, **_payload: Any) -> None:
+        """Of a web process, where the site wants that: it still looks when no node is left to do so."""
+        if conf.option("ALERTS", "FROM_REQUESTS"):
+            self.on_beat()
+
     def on_beat(self, **_payload: Any) -> None:
         if time.monotonic() < self._next or not self._busy.acquire(blocking=False):
             return
         self._next = time.monotonic() + conf.option("ALERTS", "INTERVAL") / 2
-        threading.Thread(target=self._work, name="sched-tasks-alerts", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="sched-tasks-alerts", daemon=True).start()
+        except RuntimeError:  # the process has no room for it, or ends
+            self._busy.release()
 
     def _work(self) -> None:
         try:
@@ -83,3 +92,4 @@ _watchman = Watchman()
 
 def connect() -> None:
     node_beat.connect(_watchman.on_beat, dispatch_uid=__name__)
+    request_finished.connect(_watchman.on_request, dispatch_uid=__name__)

@@ -19,7 +19,7 @@ from typing import Any
 import sentry_sdk
 from django.conf import settings
 from sentry_sdk.crons import capture_checkin
-from sentry_sdk.utils import event_from_exception
+from sentry_sdk.utils import event_from_exception, safe_repr
 
 from django_sched_tasks import conf, database, hooks, signals
 from django_sched_tasks.contrib.sentry import monitors
@@ -145,8 +145,15 @@ def _check_in_id(execution_id: int) -> str:
 
 
 def _hidden(value: Any, hide: hooks.Hide) -> Any:
+    """An event without the run's secrets, also where a local variable shows them by its ``repr``."""
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, dict):
-        return {key: _hidden(item, hide) for key, item in value.items()}
-    return [_hidden(item, hide) for item in value] if isinstance(value, list) else value
+        return {key: _shown(item, hide) if key == "vars" else _hidden(item, hide) for key, item in value.items()}
+    return [_hidden(item, hide) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _shown(variables: Any, hide: hooks.Hide) -> Any:
+    if not isinstance(variables, dict):
+        return _hidden(variables, hide)
+    return {name: hide(safe_repr(value)) for name, value in variables.items()}

@@ -1,18 +1,26 @@
 """A look at a chosen instant, channels, and receivers that keep what they are sent."""
 
+import socket
+
+import django
 import pytest
 from aiosmtpd.controller import Controller
 
 from django_sched_tasks.contrib.alerts import watch
 from django_sched_tasks.contrib.alerts.models import Alert, AlertChannel
+from django_sched_tasks.models import SchedulerNode
 from tests.support.receiver import Receiver
 
 
 @pytest.fixture
 def look(at):
-    """Look, and send what is due, as at so many seconds after NOW; answers the open alerts as (condition, title)."""
+    """Look, and send what is due, as at so many seconds after NOW; answers the open alerts as (condition, title).
+
+    Nodes that have not ended give a sign of life first.
+    """
 
     def look(seconds):
+        SchedulerNode.objects.filter(state="alive").update(heartbeat_at=at(seconds), loop_at=at(seconds))
         assert watch.look(at(seconds))
         watch.send_due(at(seconds))
         return sorted(Alert.objects.filter(open_key__isnull=False).values_list("condition", "title"))
@@ -55,11 +63,11 @@ class Sink:
 def smtp(settings):
     """A mail server on this host, and a site that sends by it."""
     sink = Sink()
-    controller = Controller(sink, hostname="127.0.0.1", port=0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(sink, hostname="127.0.0.1", port=port)
     controller.start()
-    port = controller.server.sockets[0].getsockname()[1]
-    import django
-
     if django.VERSION >= (6, 1):
         options = {"host": "127.0.0.1", "port": port, "timeout": 10}
         settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
