@@ -1,7 +1,7 @@
 """Fixtures for pytest, made of :mod:`django_sched_tasks.testing`; loaded by its entry point, without Django at first.
 
-They all need pytest-django and its fixture ``db``. That they name it, instead of asking for it when they run, matters: by
-the names pytest-django knows which databases a session tests, and leaves the site's own ones in peace.
+They all need pytest-django and its fixture ``db``. That they name it, instead of asking for it when they run, matters:
+by the names pytest-django knows which databases a session tests, and leaves the site's own ones in peace.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The public module for tests of a site's own tasks."""
 
 import importlib
+import re
 import threading
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -214,32 +215,35 @@ def test_assertions_know_what_is_meant(make, at, what):
     assert assert_ran(what, times=1, at=at(0), args=(), kwargs={}) == [queued]
 
 
+def complaint(assertion, *args, **options):
+    with pytest.raises(AssertionError) as raised:
+        assertion(*args, **options)
+    return re.sub(r"#\d+", "#1", str(raised.value))
+
+
 def test_assertions_that_fail_tell_what_there_is(make, node, at):
     task = make("raises")
     path = "tests.zoo.tasks:raises"
-    told = r"Its executions are:\n  #\d+ schedule 2026-01-01T00:01:00\+00:00 failed, args=\[\], kwargs=\{\}: ValueError"
-    with pytest.raises(AssertionError, match=f"{path} should be queued at least once; it is 0 times. It has no exec"):
-        assert_queued(path)
+    nothing = complaint(assert_queued, path)
+    assert nothing.startswith(
+        f"{path} should be queued at least once; it is 0 times. It has no executions at all: was it"
+    )
+
     node.run_due(until=at(60))
-    with pytest.raises(
-        AssertionError, match=rf"{path} should have ended as 'succeeded' at least once; it did so 0 times. {told}"
-    ):
-        assert_ran(path)
-    with pytest.raises(AssertionError, match=r"ended as 'failed' with args=\[1\] 2 times; it did so 0 times"):
-        assert_ran(path, status="failed", args=[1], times=2)
-    with pytest.raises(AssertionError, match=f"should not have run. {told}"):
-        assert_not_ran(path)
-    with pytest.raises(
-        AssertionError, match=r"should be scheduled next at 2026-01-01T00:01:00.*\s'Task', Active, next at"
-    ):
-        assert_scheduled(path, at=at(60))
+    there = "Its executions are:\n  #1 schedule 2026-01-01T00:01:00+00:00 failed, args=[], kwargs={}: "
+    assert f"{path} should have ended as 'succeeded' at least once; it did so 0 times. {there}" in complaint(
+        assert_ran, path
+    )
+    assert "ended as 'failed' with args=[1] 2 times; it did so 0 times" in complaint(
+        assert_ran, path, status="failed", args=[1], times=2
+    )
+    assert f"should not have run. {there}" in complaint(assert_not_ran, path)
+    later = complaint(assert_scheduled, path, at=at(60))
+    assert "should be scheduled next at 2026-01-01T00:01:00+00:00. Its tasks are:\n  'Task', Active, next at" in later
+
     operations.pause_task(task.pk, now=at(60))
-    with pytest.raises(AssertionError, match="'Task', Paused, next at None"):
-        assert_scheduled(task)
-    with pytest.raises(AssertionError, match="It has no task"):
-        assert_scheduled(OK)
-    with pytest.raises(AssertionError, match="was it scheduled or enqueued"):
-        assert_ran(OK)
+    assert "'Task', Paused, next at None" in complaint(assert_scheduled, task)
+    assert "It has no task" in complaint(assert_scheduled, OK)
     with pytest.raises(TypeError, match="7 is nothing that runs"):
         assert_ran(7)
 
