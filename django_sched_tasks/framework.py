@@ -6,7 +6,7 @@ Only who deals with it imports this module; where there is neither of the two, t
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING or find_spec("django.tasks") is not None:
     from django.tasks import (
@@ -33,8 +33,16 @@ else:
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
 
+# Generic to type checkers alone: what a task takes and returns is not known here.
+AnyTask: TypeAlias = "Task[..., Any]"
+AnyTaskResult: TypeAlias = "TaskResult[..., Any]"
+AnyTaskContext: TypeAlias = "TaskContext[..., Any]"
+
 __all__ = [
     "DEFAULT_TASK_QUEUE_NAME",
+    "AnyTask",
+    "AnyTaskContext",
+    "AnyTaskResult",
     "BaseTaskBackend",
     "InvalidTask",
     "InvalidTaskBackend",

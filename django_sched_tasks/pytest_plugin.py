@@ -1,7 +1,7 @@
 """Fixtures for pytest, made of :mod:`django_sched_tasks.testing`; loaded by its entry point, without Django at first.
 
-``sched_clock``, ``sched_scheduler``, ``run_due`` and ``sched_inline`` give the test the database as the fixture ``db``
-of pytest-django does.
+They all need pytest-django and its fixture ``db``. That they name it, instead of asking for it when they run, matters:
+by the names pytest-django knows which databases a session tests, and leaves the site's own ones in peace.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday
 
 
 @pytest.fixture
-def sched_clock(request: pytest.FixtureRequest) -> Iterator[ManualClock]:
+def sched_clock(db: None) -> Iterator[ManualClock]:
     """The scheduler's clock, which stands at 2026-01-01 00:00 UTC until the test moves it."""
-    _give_database(request)
     from django_sched_tasks.testing import ManualClock  # noqa: PLC0415 - Django is set up by now
 
     with ManualClock(START) as clock:
@@ -57,9 +56,3 @@ def sched_inline(sched_clock: ManualClock) -> Iterator[ManualScheduler]:
 
     with run_inline(sched_clock) as scheduler:
         yield scheduler
-
-
-def _give_database(request: pytest.FixtureRequest) -> None:
-    if not request.config.pluginmanager.hasplugin("django"):
-        pytest.fail("The fixtures of django-sched-tasks need pytest-django: pip install pytest-django.", pytrace=False)
-    request.getfixturevalue("db")

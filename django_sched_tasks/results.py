@@ -17,8 +17,10 @@ from django.utils.translation import gettext as _
 
 from django_sched_tasks import operations, payload, registry
 from django_sched_tasks.framework import (
+    AnyTask,
+    AnyTaskContext,
+    AnyTaskResult,
     InvalidTask,
-    Task,
     TaskContext,
     TaskError,
     TaskResult,
@@ -44,7 +46,7 @@ _TOLD_BY_REASON = {
 }
 
 
-def result_of(attempts: Sequence[TaskExecution], task: Task | None = None) -> TaskResult:
+def result_of(attempts: Sequence[TaskExecution], task: AnyTask | None = None) -> AnyTaskResult:
     """The result that these attempts, the first one first, have come to; ``task`` where the caller has it.
 
     Raises:
@@ -52,7 +54,7 @@ def result_of(attempts: Sequence[TaskExecution], task: Task | None = None) -> Ta
     """
     first, last = attempts[0], attempts[-1]
     begun = [attempt for attempt in attempts if attempt.started_at is not None]
-    result = TaskResult(
+    result: AnyTaskResult = TaskResult(
         task=task_of(first) if task is None else task,
         id=first.request,
         status=_status(last),
@@ -70,13 +72,13 @@ def result_of(attempts: Sequence[TaskExecution], task: Task | None = None) -> Ta
     return result
 
 
-def task_of(execution: TaskExecution) -> Task:
+def task_of(execution: TaskExecution) -> AnyTask:
     """The site's task, with the queue and so on with which it was enqueued."""
-    task: Task = registry.resolve(execution.func, enqueued=True).target
+    task: AnyTask = registry.resolve(execution.func, enqueued=True).target
     deferred = execution.fire_at if execution.fire_at > execution.queued_at else None
-    given = {"priority": execution.priority, "run_after": deferred, "backend": backend_of(execution)}
+    backend, priority, queue = backend_of(execution), execution.priority, execution.queue
     try:
-        return replace(task, **given, queue_name=execution.queue)
+        return replace(task, backend=backend, priority=priority, queue_name=queue, run_after=deferred)
     except InvalidTask:  # TASKS has changed since then; an old result can be read all the same
         return task
 
@@ -85,7 +87,7 @@ def backend_of(execution: TaskExecution) -> str:
     return str((execution.headers or {}).get(BACKEND, "default"))
 
 
-def context_of(claim: Claim) -> TaskContext:
+def context_of(claim: Claim) -> AnyTaskContext:
     """What a task that wants the context gets: the result as it stands while this attempt runs."""
     attempts = [row for row in operations.enqueued_attempts(claim.request) if row.attempt <= claim.attempt]
     return TaskContext(task_result=result_of(attempts))

@@ -8,7 +8,7 @@ A result is told from the executions that stand for it, and the framework's sign
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,11 +20,11 @@ from django.utils.translation import gettext as _
 from django_sched_tasks import conf, database, definitions, operations, registry, results, signals
 from django_sched_tasks.exceptions import FunctionNotFound, InvalidDefinition, InvalidFunction
 from django_sched_tasks.framework import (
+    AnyTask,
+    AnyTaskResult,
     BaseTaskBackend,
     InvalidTask,
     InvalidTaskBackend,
-    Task,
-    TaskResult,
     TaskResultDoesNotExist,
     normalize_json,
     task_backends,
@@ -68,8 +68,8 @@ class DatabaseBackend(BaseTaskBackend):
         super().__init__(alias, params)
         connect_signals()
 
-    def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
-        """Queue a run, in the caller's transaction; the signal ``task_enqueued`` follows its commit.
+    def enqueue(self, task: AnyTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Queue a run, in the caller's transaction; answers its result. ``task_enqueued`` follows the commit.
 
         Raises:
             InvalidTask: this backend cannot run such a task, or no node would find its function.
@@ -98,7 +98,7 @@ class DatabaseBackend(BaseTaskBackend):
         database.on_commit(send, using=database.alias())
         return result
 
-    def get_result(self, result_id: str) -> TaskResult:
+    def get_result(self, result_id: str) -> AnyTaskResult:
         """The result as it stands now.
 
         Raises:
@@ -110,10 +110,8 @@ class DatabaseBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(text % {"id": result_id, "alias": self.alias})
         return results.result_of(attempts)
 
-    def check(self, **kwargs: Any) -> Iterable[CheckMessage]:
-        yield from super().check(**kwargs)
-        yield from self._check_options()
-        yield from self._check_queues()
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        return [*super().check(**kwargs), *self._check_options(), *self._check_queues()]
 
     @cached_property
     def _policies(self) -> dict[str, Any]:
@@ -161,7 +159,7 @@ def connect_signals() -> None:
     signals.execution_finished.connect(_on_finished, dispatch_uid=__name__)
 
 
-def _function_of(task: Task) -> registry.ResolvedFunction:
+def _function_of(task: AnyTask) -> registry.ResolvedFunction:
     """What a node will find by the name of the task's function; it must be this very task's."""
     path = f"{task.func.__module__}:{task.func.__qualname__}"
     try:
@@ -176,7 +174,7 @@ def _function_of(task: Task) -> registry.ResolvedFunction:
     return function
 
 
-def _arguments(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(task: AnyTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """The arguments as JSON has them: a tuple has become a list."""
 
     def as_json(name: str, value: Any) -> Any:

@@ -109,6 +109,7 @@ EXECUTION_FILTERS: dict[str, Parameter] = {
     "task": _ids("task"),
     "status": _words("status", _same(ExecutionStatus.values)),
     "kind": _words("kind", _same(Kind.values)),
+    "request": _texts("request"),
     "job_id": _texts("job_id"),
     "func": _texts("func"),
     "queue": _texts("queue"),

@@ -155,6 +155,7 @@ class ExecutionSerializer(WithArguments):
             "kind",
             "fire_at",
             "run_at",
+            "request",
             "attempt",
             "status",
             "status_display",
