@@ -13,6 +13,7 @@ from django.db import models
 from rest_framework import serializers
 
 from django_sched_tasks import definitions, operations, registry, triggers
+from django_sched_tasks.api.reading import MAX_COUNT
 from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
 
 
@@ -119,9 +120,9 @@ class NoBodySerializer(serializers.Serializer[Any]):
 class PreviewSerializer(serializers.Serializer[Any]):
     trigger = serializers.CharField()
     trigger_args = serializers.DictField()
-    timezone = serializers.CharField(required=False, allow_blank=True)
-    count = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=10)
-    after = UtcDateTimeField(required=False)
+    timezone = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    count = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_COUNT, default=10)
+    after = UtcDateTimeField(required=False, allow_null=True)
 
 
 class ExecutionSerializer(WithArguments):

@@ -50,7 +50,9 @@ def test_the_hosts_defaults_change_nothing(client, tasks, settings):
     assert client.get("tasks/").json()["results"][0]["created_at"].endswith("Z")
 
 
-@pytest.mark.parametrize(("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("9" * 5000, 3), ("002", 2), ("", 3)])
+@pytest.mark.parametrize(
+    ("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("9" * 5000, 3), ("002", 2), ("", 3)]
+)
 def test_the_size_of_a_page_can_be_chosen(client, tasks, size, shown):
     assert len(client.get("tasks/", page_size=size).json()["results"]) == shown
 
