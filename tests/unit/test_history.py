@@ -171,10 +171,9 @@ def test_a_look_at_a_history_that_is_all_kept_costs_a_few_statements(history, no
     assert len(captured) < 25
 
 
-@pytest.mark.parametrize(
-    ("retention", "left"), [({"days": 2.5}, 2), ({"count": 3}, 3), ({"days": 4.5, "count": 1}, 1), (None, 5)]
-)
-def test_housekeeping_keeps_what_the_settings_say(history, now, settings, monkeypatch, retention, left):
+@pytest.mark.parametrize("case", [({"days": 2.5}, 2), ({"count": 3}, 3), ({"days": 4.5, "count": 1}, 1), (None, 5)])
+def test_housekeeping_keeps_what_the_settings_say(history, now, settings, monkeypatch, case):
+    retention, left = case
     settings.SCHED_TASKS = {"RETENTION": retention}
     monkeypatch.setattr("django_sched_tasks.engine.housekeeping.database.now", lambda: now)
     monkeypatch.setattr("django_sched_tasks.engine.housekeeping.PAUSE", 0)
