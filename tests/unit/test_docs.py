@@ -202,7 +202,7 @@ def test_every_signal_is_documented():
 
 
 def test_every_check_is_documented():
-    of_code = set(re.findall(r"sched_tasks\.[EW]\d{3}", inspect.getsource(checks)))
+    of_code = set(re.findall(r"sched_tasks\.[EW]\d{3}", checks.__doc__ or ""))
 
     assert list(sections("reference/checks.md")) == sorted(of_code)
 
