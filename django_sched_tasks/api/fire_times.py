@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django_sched_tasks import database, operations, triggers
-from django_sched_tasks.api.serializers import utc_text
+from django_sched_tasks.api.rows import utc_text
 from django_sched_tasks.exceptions import InvalidTrigger
 
 

@@ -21,6 +21,7 @@ from django_sched_tasks.api.serializers import (
     NodeSerializer,
     PreviewSerializer,
 )
+from django_sched_tasks.exceptions import InvalidTrigger
 from django_sched_tasks.models import SchedulerNode
 
 
@@ -44,6 +45,7 @@ class FunctionViewSet(SchedulerViewSet):
     """What may be scheduled."""
 
     serializer_class = FunctionSerializer
+    search_fields = ("path", "doc")
 
     def list(self, request: Request) -> Response:
         words = [word.casefold() for word in search_words(request)]
@@ -83,7 +85,10 @@ class TriggerViewSet(SchedulerViewSet):
         after = now if given.get("after") is None else reading.read_instant("after", given["after"])
         trigger, trigger_args, timezone = given["trigger"], given["trigger_args"], given.get("timezone") or ""
         own = given.get("exclusions") or []
-        triggers.validate(trigger, trigger_args, timezone=timezone, now=min(now, after))
+        try:
+            triggers.validate(trigger, trigger_args, timezone=timezone, now=min(now, after))
+        except InvalidTrigger:  # asked about long ago, it may still fire within reach of today
+            triggers.validate(trigger, trigger_args, timezone=timezone, now=now)
         exclusions.read(own)
         return Response(fire_times(trigger, trigger_args, timezone, after=after, count=count, own_exclusions=own))
 

@@ -28,4 +28,4 @@ class SchedulerPagination(PageNumberPagination):
         digits = given.lstrip("0") if given.isascii() and given.isdigit() else ""
         if not digits:
             refuse("page_size", _("%s was given; it must be a whole number from 1.") % shown(given))
-        return self.max_page_size if len(digits) > len(str(self.max_page_size)) else min(int(digits), self.max_page_size)
+        return min(int(digits[:18]), self.max_page_size)  # of more digits than that, the first say as much

@@ -96,7 +96,7 @@ def read_word(name: str, word: object, words: Mapping[str, Any]) -> Any:
 
 def read_count(value: object) -> int:
     """How many fire times are asked for; the default where nothing is."""
-    return DEFAULT_COUNT if value is None or value == "" else read_whole("count", value, most=MAX_COUNT)
+    return DEFAULT_COUNT if value is None else read_whole("count", value, most=MAX_COUNT)
 
 
 def read_whole(name: str, value: object, *, most: int) -> int:

@@ -16,6 +16,7 @@ from django_sched_tasks.api import reading
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
+from django_sched_tasks.api.rows import utc_text
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
     BackfillSerializer,
@@ -24,12 +25,16 @@ from django_sched_tasks.api.serializers import (
     PauseSerializer,
     RunSerializer,
     TaskSerializer,
-    utc_text,
 )
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
 
 RUN = "run_schedulertask"
+# Columns that cost as much to read as any other, and that no answer has.
+UNSHOWN = (
+    *("planned_trigger", "planned_trigger_args", "planned_timezone", "planned_status"),
+    *("planned_runs", "plan_at", "follows"),
+)
 BACKFILL_FIELDS = ("start", "end", "reprocess", "limit", "dry_run")
 REPROCESS = {word: word for word in operations.Reprocess.values}
 PAUSE = "pause_schedulertask"
@@ -57,7 +62,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
             .values("status")[:1]
         )
         tasks: QuerySet[SchedulerTask] = super().get_queryset()
-        return tasks.annotate(last_status=Subquery(latest))
+        return tasks.annotate(last_status=Subquery(latest)).defer(*UNSHOWN)
 
     def create(self, request: Request) -> Response:
         given = _writable(request)
@@ -65,7 +70,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
             definitions.clean_new(given, now=database.now())  # says all that is wrong, the names among it
         task = operations.add_task(**given, user=request.user)
         headers = {"Location": self.reverse_action("detail", args=[task.pk])}
-        return Response(self._shown(task), status.HTTP_201_CREATED, headers=headers)
+        return Response(TaskSerializer(task).data, status.HTTP_201_CREATED, headers=headers)
 
     def update(self, request: Request, pk: str) -> Response:
         """Change a task: the four required fields, and any other; those that are not given stay as they are."""

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from django_sched_tasks import database
 from django_sched_tasks.models import NodeState, SchedulerNode, SchedulerTask, TaskExecution
-from django_sched_tasks.operations.commit import task_rows, transact
+from django_sched_tasks.operations.commit import transact
 
 PRUNE_BATCH = 500  # rows of one transaction, which holds their tasks' rows
 _WINDOW = 10_000  # ids that one statement looks through
@@ -75,9 +75,12 @@ def _prune_batch(ids: Collection[int], using: str) -> int:
     rows = TaskExecution.objects.using(using).filter(pk__in=ids)
     tasks = SchedulerTask.objects.using(using).filter(pk__in=rows.order_by().values("task_id"))
     list(tasks.order_by("pk").select_for_update().values_list("pk"))  # no planner adds to a row we have counted
-    purged = rows.accounted().order_by().values_list("task_id").annotate(Sum("covers"))
-    for task_id, covers in sorted((task_id, covers) for task_id, covers in purged if task_id is not None):
-        task_rows(task_id, using).update(purged_covers=F("purged_covers") + covers)
+    purged = rows.accounted().filter(task__isnull=False).order_by().values_list("task_id").annotate(Sum("covers"))
+    tasks_by_covers: dict[int, list[int]] = {}
+    for task_id, covers in purged:
+        tasks_by_covers.setdefault(covers, []).append(task_id)
+    for covers, task_ids in tasks_by_covers.items():  # mostly a single one: each row stands for one fire time
+        SchedulerTask.objects.using(using).filter(pk__in=task_ids).update(purged_covers=F("purged_covers") + covers)
     count, _by_model = rows.delete()
     return count
 

@@ -1,6 +1,7 @@
 """A site with a scheduler, and Schemathesis in front of it: what the schema says is what the API does."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from tests.contract.narrowing import FUNC, narrowed
 pytestmark = pytest.mark.schemathesis
 
 USER = "staff"
-PATIENCE = 300  # seconds; on a quiet machine each of the two runs takes half a minute
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "60"))  # of each of the two runs
 ROWS = 30
 SETTINGS = """
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
@@ -29,7 +30,8 @@ print([task.pk for task in tasks], "|", [execution.pk for execution in execution
 """
 CONFIG = """
 seed = 20260101
-request-timeout = 20.0
+max-time = {seconds}
+request-timeout = 60.0
 continue-on-failure = true
 
 [cache]
@@ -67,21 +69,32 @@ class Live:
     def check(self, schema, *, phases, mode, **config):
         """Run all checks; whatever they find is the failure."""
         location = self.site.write("checked.json", json.dumps(schema))
-        config = self.site.write("schemathesis.toml", CONFIG.format(**config))
+        config = self.site.write("schemathesis.toml", CONFIG.format(seconds=SECONDS, **config))
         done = subprocess.run(
             [
                 *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
-                *("--config-file", config, "run", location, "--checks", "all", "--phases", phases, "--mode", mode, "--no-color"),
+                *(
+                    "--config-file",
+                    config,
+                    "run",
+                    location,
+                    "--checks",
+                    "all",
+                    "--phases",
+                    phases,
+                    "--mode",
+                    mode,
+                    "--no-color",
+                ),
                 *("--url", f"http://127.0.0.1:{self.server.port}", "--auth", f"{USER}:{USER}"),
             ],
             cwd=self.site.path,
             env=self.site.env(SCHEMATHESIS_HOOKS=""),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=10 * SECONDS,
             check=False,
         )
-        import pathlib; pathlib.Path("/tmp/scratch/openapi/told-%s.txt" % mode).write_text(done.stdout)
         assert done.returncode == 0, f"{done.stdout[-20_000:]}\n{done.stderr[-2_000:]}"
         return done.stdout
 
@@ -93,14 +106,14 @@ def live(database, make_site):
 
 def test_the_api_is_what_its_schema_says(live):
     accepted = json.dumps([*ACCEPTED, "400"])
-    told = live.check(live.schema, phases="coverage,fuzzing", examples=10, mode="all", nul="true", accepted=accepted)
+    told = live.check(live.schema, phases="coverage,fuzzing", examples=5, mode="all", nul="true", accepted=accepted)
     assert f"Tested: {_operations(live.schema)}" in told
 
 
 def test_what_is_valid_is_accepted(live):
     schema = narrowed(live.schema, live.tasks, live.executions)
     told = live.check(
-        schema, phases="fuzzing,stateful", examples=15, mode="positive", nul="false", accepted=json.dumps(ACCEPTED)
+        schema, phases="fuzzing,stateful", examples=8, mode="positive", nul="false", accepted=json.dumps(ACCEPTED)
     )
     assert f"Tested: {_operations(schema)}" in told
 

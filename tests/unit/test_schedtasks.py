@@ -149,7 +149,16 @@ def test_prune(schedtasks, make):
     task = make()
     operations.cancel_execution(operations.run_task(task.pk).pk)
     assert schedtasks("prune")[1] == "0 executions deleted\n"
+    assert schedtasks("prune", "--days", "0", "--dry-run")[1] == "1 executions would be deleted\n"
     assert schedtasks("prune", "--days", "0")[1] == "1 executions deleted\n"
+
+
+def test_prune_by_number(schedtasks, make):
+    task = make()
+    for _ in range(3):
+        operations.cancel_execution(operations.run_task(task.pk).pk)
+    told = schedtasks("prune", "--count", "1", "--format", "json")[1]
+    assert json.loads(told) == {"deleted": 2, "dry_run": False, "expired": 2}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +172,7 @@ def test_prune(schedtasks, make):
         ("run", "one", "--kwargs", '{"z": 1}'),
         ("preview", "cron", '{"hour": 25}'),
         ("prune", "--days", "nan"),
+        ("prune", "--count", "-1"),
         ("show", "999"),
     ],
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_sched_tasks.api.serializers import ExecutionSerializer, TaskSerializer, UtcDateTimeField
+from django_sched_tasks.api.rows import UtcDateTimeField
+from django_sched_tasks.api.serializers import TaskSerializer
 from django_sched_tasks.models import ExecutionStatus, TaskStatus
 from django_sched_tasks.models.execution import OPEN_STATUSES
 
@@ -76,5 +77,3 @@ class FiguresSerializer(serializers.Serializer[Any]):
     open = OpenCountsSerializer()
     oldest_waiting = serializers.FloatField(allow_null=True, help_text="Seconds.")
     nodes = NodeCountsSerializer()
-
-

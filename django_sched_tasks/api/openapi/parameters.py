@@ -31,8 +31,6 @@ COUNT = OpenApiParameter(
     description="How many fire times.",
 )
 
-SEARCH_OF_FUNCTIONS = OpenApiParameter("search", TEXT, description="Words that must all be found.")
-
 # Headers of answers.
 LOCATION = OpenApiParameter(
     "Location",
@@ -67,9 +65,14 @@ class FieldFilterParameters(OpenApiFilterExtension):
 
 def _of_filter(name: str, parameter: Parameter) -> Any:
     if not parameter.repeated:
-        return build_parameter_type(name, parameter.schema, OpenApiParameter.QUERY)
+        return _in_query(name, parameter.schema)
     several = {"type": "array", "items": parameter.schema}
-    return build_parameter_type(name, several, OpenApiParameter.QUERY, explode=not parameter.joined, style="form")
+    return _in_query(name, several, explode=not parameter.joined, style="form")
+
+
+def _in_query(name: str, schema: dict[str, Any], **options: Any) -> Any:
+    """A parameter of a list; one without a value is as good as none."""
+    return {**build_parameter_type(name, schema, OpenApiParameter.QUERY, **options), "allowEmptyValue": True}
 
 
 class SearchParameter(OpenApiFilterExtension):
@@ -77,10 +80,8 @@ class SearchParameter(OpenApiFilterExtension):
 
     def get_schema_operation_parameters(self, auto_schema: AutoSchema) -> list[Any]:
         fields: tuple[str, ...] = getattr(auto_schema.view, "search_fields", ())
-        return [SEARCH] if fields else []
-
-
-SEARCH = build_parameter_type("search", TEXT, OpenApiParameter.QUERY, description="Words that must all be found.")
+        told = f"Words that must all be found, in: {', '.join(fields)}."
+        return [_in_query("search", TEXT, description=told)] if fields else []
 
 
 class OrderingParameter(OpenApiFilterExtension):
@@ -93,11 +94,7 @@ class OrderingParameter(OpenApiFilterExtension):
         words = [f"{sign}{field}" for field in fields for sign in ("", "-")]
         schema = {"type": "array", "items": {"type": "string", "enum": words}}
         told = "Fields to order by, each with - before it to turn it round. Empty values come last."
-        return [
-            build_parameter_type(
-                "ordering", schema, OpenApiParameter.QUERY, description=told, explode=False, style="form"
-            )
-        ]
+        return [_in_query("ordering", schema, description=told, explode=False, style="form")]
 
 
 class PageParameters(OpenApiFilterExtension):
@@ -107,6 +104,6 @@ class PageParameters(OpenApiFilterExtension):
         size = {"type": "integer", "minimum": 1, "default": SchedulerPagination.page_size}
         told = f"How many rows a page has; more than {SchedulerPagination.max_page_size} are answered as that many."
         return [
-            build_parameter_type("page", {"type": "integer", "minimum": 1, "default": 1}, OpenApiParameter.QUERY),
-            build_parameter_type("page_size", size, OpenApiParameter.QUERY, description=told),
+            _in_query("page", {"type": "integer", "minimum": 1, "default": 1}),
+            _in_query("page_size", size, description=told),
         ]

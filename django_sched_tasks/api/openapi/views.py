@@ -57,9 +57,7 @@ def told(
     responses |= {400: REFUSED} if 400 in errors else {}
     responses |= {status: PROBLEMS[status] for status in sorted(errors - {400, *responses})}
     headers = [parameters.RETRY_AFTER, parameters.WWW_AUTHENTICATE, *([parameters.LOCATION] if code == 201 else [])]
-    return extend_schema(
-        request=request, responses=responses, parameters=[*also, *headers], tags=[TAG], **options
-    )
+    return extend_schema(request=request, responses=responses, parameters=[*also, *headers], tags=[TAG], **options)
 
 
 def _described(target: Any, **operations: Any) -> Any:
@@ -129,7 +127,7 @@ class Executions(OpenApiViewExtension):
         one = [parameters.EXECUTION_ID]
         return _described(
             self.target,
-            list=listed(ExecutionSerializer, also=self._of_one_task()),
+            list=_below_a_task(listed(ExecutionSerializer)),
             retrieve=told(404, answer=ExecutionSerializer, also=one),
             cancel=told(400, 404, 409, 413, 415, answer=ExecutionSerializer, also=one),
             retry=told(
@@ -142,16 +140,30 @@ class Executions(OpenApiViewExtension):
             ),
         )
 
-    def _of_one_task(self) -> list[Any]:
-        return []
+
+def _below_a_task(tell: Any) -> Any:
+    """The same list has two addresses, one of which names a task."""
+
+    def tell_both(method: Any) -> Any:
+        told_method = tell(method)
+        of_all = told_method.kwargs["schema"]
+
+        class OfOneTask(of_all):  # type: ignore[misc]
+            def get_override_parameters(self) -> list[Any]:
+                given: list[Any] = super().get_override_parameters()
+                return [*given, parameters.TASK_OF_EXECUTIONS] if "{task}" in self.path else given
+
+        told_method.kwargs["schema"] = OfOneTask
+        return told_method
+
+    return tell_both
 
 
 class Functions(OpenApiViewExtension):
     target_class = "django_sched_tasks.api.lookups.FunctionViewSet"
 
     def view_replacement(self) -> Any:
-        also = [parameters.SEARCH_OF_FUNCTIONS]
-        return _described(self.target, list=listed(FunctionSerializer, also=also, filters=False))
+        return _described(self.target, list=listed(FunctionSerializer))
 
 
 class Executors(OpenApiViewExtension):

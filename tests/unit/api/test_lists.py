@@ -50,7 +50,9 @@ def test_the_hosts_defaults_change_nothing(client, tasks, settings):
     assert client.get("tasks/").json()["results"][0]["created_at"].endswith("Z")
 
 
-@pytest.mark.parametrize(("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("9" * 5000, 3), ("002", 2), ("", 3)])
+@pytest.mark.parametrize(
+    ("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("9" * 5000, 3), ("002", 2), ("", 3)]
+)
 def test_the_size_of_a_page_can_be_chosen(client, tasks, size, shown):
     assert len(client.get("tasks/", page_size=size).json()["results"]) == shown
 
@@ -197,9 +199,9 @@ def test_a_plus_that_a_query_made_a_space_is_one_again(client, executions):
     ("name", "value", "count"),
     [
         ("fire_at_before", "0001-01-01T00:00:00+14:00", 0),
-        ("fire_at_after", "0001-01-01T00:00:00+14:00", 3),
+        ("fire_at_after", "0001-01-01T00:00:00+14:00", 5),
         ("fire_at__gt", "9999-12-31T23:59:59-14:00", 0),
-        ("fire_at__lt", "9999-12-31T23:59:59-14:00", 3),
+        ("fire_at__lt", "9999-12-31T23:59:59-14:00", 5),
     ],
 )
 def test_an_instant_beyond_what_databases_hold_is_the_nearest_that_they_do(client, executions, name, value, count):
