@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,20 @@ class Broken(Exception):
     """A trial that came to nothing, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds, statements and passed seconds."""
+
+    cpu: float
+    server_cpu: float
+    statements: int
+    seconds: float
+
+    def __sub__(self, before: Cost) -> Cost:
+        pairs = zip(astuple(self), astuple(before), strict=True)
+        return Cost(*(now - then for now, then in pairs))
+
+
 class Node:
     """The processes that make up one node of a contender, each in a group of its own."""
 
@@ -40,10 +55,6 @@ class Node:
     @property
     def pids(self) -> list[int]:
         return [process.pid for process in self.processes]
-
-    @property
-    def groups(self) -> set[int]:
-        return set(self.pids)
 
     def check(self) -> None:
         for process, log in zip(self.processes, self.logs, strict=True):
@@ -219,16 +230,11 @@ class Trial:
         if (left := moment - time.time()) > 0:
             time.sleep(left)
 
-    # What it costs, since the beginning: take it twice.
-
-    def statements(self) -> int:
-        return counting.read(self._statements)
-
-    def cpu(self) -> float:
-        return machine.cpu_of(pid for node in self.nodes for pid in node.pids)
-
-    def server_cpu(self) -> float:
-        return machine.cpu_of_servers(self.vendor)
+    def cost(self) -> Cost:
+        """Of its nodes, the server and the broker, since they began: take it twice."""
+        pids = [pid for node in self.nodes for pid in node.pids]
+        server = machine.cpu_of_servers(self.vendor)
+        return Cost(machine.cpu_of(pids), server, counting.read(self._statements), time.monotonic())
 
     def memory(self) -> float:
         return machine.memory_of(pid for node in self.nodes for pid in node.pids)
