@@ -5,7 +5,7 @@ PORT ?= 8000
 FORM ?= soak
 DATABASE ?= sqlite
 MINUTES ?= 30
-# What `make benchmarks` is told besides, such as BENCHMARKS="--scenario burst --database sqlite"; see python -m benchmarks --help.
+# What `make benchmarks` is told besides, such as "--rounds 3"; python -m benchmarks --help lists it.
 BENCHMARKS ?=
 VENV := .venv
 BIN := $(VENV)/bin

@@ -25,6 +25,9 @@ Key = tuple[str, str, int, str]  # scenario, database, size, contender
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    for name in options.contender:
+        if missing := CONTENDERS[name].missing():
+            print(f"{name} is left out: {', '.join(missing)} cannot be imported (see benchmarks/requirements.txt).")
     hurry = QUICK if options.smoke else replace(NORMAL, seconds=options.seconds)
     results = run(options, hurry)
     for table in report.tables(results["rows"]):
@@ -133,11 +136,19 @@ def _made(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "began": _now(),
         "machine": machine.describe(),
-        "servers": {vendor: machine.describe_server(vendor) for vendor in options.database},
+        "servers": {vendor: _server(vendor) for vendor in options.database},
         "packages": machine.versions(packages),
         "rounds": options.rounds,
         "seconds": options.seconds,
     }
+
+
+def _server(vendor: str) -> str:
+    try:
+        return machine.describe_server(vendor)
+    except Exception as error:
+        others = "POSTGRES_URL and MARIADB_URL name other servers, --database leaves one out."
+        raise SystemExit(f"{report.DATABASES[vendor]} cannot be reached: {error}\n{others}") from None
 
 
 if __name__ == "__main__":

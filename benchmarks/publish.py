@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from benchmarks import chart, report
@@ -47,13 +48,11 @@ def made(results: Results) -> str:
     servers = ", ".join(data["servers"].values())
     versions = ", ".join(f"{name} {version}" for name, version in data["packages"].items())
     rounds = "one round" if data["rounds"] == 1 else f"the median of {data['rounds']} rounds"
-    return "\n".join(
-        [
-            f"Measured on {data['began'][:10]}: {rounds}.",
-            f"Machine: {place}, under a load of {machine['load']:g} when it began.",
-            f"Servers on the same machine: {servers}. Python {machine['python']}, {versions}.",
-        ]
+    text = (
+        f"Measured on {data['began'][:10]}: {rounds}; steady, idle and kill lasted {data['seconds']} s. Machine: {place}, under a load of {machine['load']:g} when it "
+        f"began. Servers on the same machine: {servers}. Python {machine['python']}, {versions}."
     )
+    return textwrap.fill(text, 118, break_on_hyphens=False)
 
 
 def targets(results: Results) -> str:

@@ -120,11 +120,18 @@ class Trial:
 
     def __enter__(self) -> Trial:
         self.database.create()
+        try:
+            self._prepare()
+        except BaseException:
+            self.database.drop()
+            raise
+        return self
+
+    def _prepare(self) -> None:
         if self.vendor == "sqlite":
             with contextlib.closing(sqlite3.connect(self._settings["NAME"])) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")  # for those who set nothing: it is kept in the file
         self.call("prepare")
-        return self
 
     def __exit__(self, *error: object) -> None:
         for editor in self._editors:
@@ -178,6 +185,7 @@ class Trial:
         started = [self._start_node() for _ in range(nodes)]
         expected = len(self.starts.loaded) + sum(len(node.processes) for node in started)
         for _ in self.wait(PATIENCE):
+            self.check()
             if len(self.starts.loaded) >= expected and self.starts.canary:
                 return started
         raise Broken(f"{self.contender.name} was not ready within {PATIENCE:g} s:\n{self._all_logs()}")

@@ -10,7 +10,7 @@ from benchmarks.starts import tally
 from benchmarks.trial import Trial
 
 LONGEST = 600.0  # seconds that a burst may take
-SILENCE = 15.0  # seconds without a start, after which nothing more is expected
+SILENCE = 45.0  # seconds without a start, after which nothing more is expected
 SETTLING = 1.5  # seconds after the last start, for the ends to be recorded and for doubles to show
 
 COLUMNS = (

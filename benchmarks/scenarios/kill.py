@@ -59,7 +59,7 @@ def _all_after(killed: float, found: Sequence[Start], count: int) -> float | Non
 
 KILL = Scenario(
     name="kill",
-    title="Every second for 30 seconds, two nodes, one of them killed with -9 after 10",
+    title="Every second, two nodes, one of them killed with -9 after a third of the time",
     size="tasks",
     sizes=(100,),
     smoke=4,

@@ -42,7 +42,7 @@ def _wait_for_the_late(trial: Trial, count: int) -> None:
 
 STEADY = Scenario(
     name="steady",
-    title="Every second for 30 seconds, one node",
+    title="Every second, one node",
     size="tasks",
     sizes=(1_000,),
     smoke=5,
