@@ -49,8 +49,9 @@ def made(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in data["packages"].items())
     rounds = "one round" if data["rounds"] == 1 else f"the median of {data['rounds']} rounds"
     text = (
-        f"Measured on {data['began'][:10]}: {rounds}; steady, idle and kill lasted {data['seconds']} s. Machine: {place}, under a load of {machine['load']:g} when it "
-        f"began. Servers on the same machine: {servers}. Python {machine['python']}, {versions}."
+        f"Measured on {data['began'][:10]}: {rounds}; steady, idle and kill lasted {data['seconds']} s. "
+        f"Machine: {place}, under a load of {machine['load']:g} when it began. "
+        f"Servers on the same machine: {servers}. Python {machine['python']}, {versions}."
     )
     return textwrap.fill(text, 118, break_on_hyphens=False)
 
