@@ -37,11 +37,11 @@ class Node:
     queue_slots: Mapping[str, int] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
 
-    def register(self, now: datetime) -> None:
+    def register(self, now: datetime, name: uuid.UUID | None = None) -> None:
         """Write our row; nothing is claimed before."""
         pid = os.getpid()
         SchedulerNode.objects.using(self.using).create(
-            id=self.id,
+            id=name or self.id,
             host=process.host()[:255],
             machine=process.machine(),
             pid=pid,
@@ -64,8 +64,9 @@ class Node:
     def begin_anew(self, now: datetime) -> None:
         """Come back under a new identity after others gave us up."""
         logger.warning("Node %s was declared dead while it lived; it goes on under a new identity.", self.id)
-        self.id = uuid.uuid4()
-        self.register(now)
+        fresh = uuid.uuid4()
+        self.register(now, fresh)
+        self.id = fresh  # only now: nobody would ever clean up after a name that is in no row
 
     def stopping(self, now: datetime) -> None:
         self.beat(now, state=NodeState.STOPPING)

@@ -55,7 +55,8 @@ class Recorder:
         self._ended: deque[Outcome] = deque()
         self._sent: deque[Claim] = deque()
         self._unsent: deque[Claim] = deque()
-        self._backlog: dict[str, deque[Accepted]] = {alias: deque() for alias in executors}
+        # By id, in the order of their arrival: a node that was given up may claim anew what it has here already.
+        self._backlog: dict[str, dict[int, Accepted]] = {alias: {} for alias in executors}
         self._busy: Counter[str] = Counter()
         self._busy_in: Counter[str] = Counter()  # the same by queue, without what is only to be sent
         self._running: dict[int, Claim] = {}
@@ -82,7 +83,7 @@ class Recorder:
             return Room()
         with self._lock:
             claims = [claim for claim in self._running.values() if claim.executor == alias]
-            claims += [claim for claim, _ in self._backlog[alias]]
+            claims += [claim for claim, _ in self._backlog[alias].values()]
         taken = sum(claim.kind == Kind.BACKFILL for claim in claims)
         return Room(queues, max(max(executor.slots // 2, 1) - taken, 0))
 
@@ -110,14 +111,23 @@ class Recorder:
             taken = self._busy_in.copy()
             for alias, backlog in self._backlog.items():
                 if not self._executors[alias].dispatches:
-                    taken.update(claim.queue for claim, _ in backlog)
+                    taken.update(claim.queue for claim, _ in backlog.values())
         return {queue: max(limit - taken[queue], 0) for queue, limit in slots.items()}
 
     def accept(self, claim: Claim, function: ResolvedFunction) -> None:
+        """Take over a claim.
+
+        Others may have declared this node dead and released what it holds while it stood still. Until it learns of
+        that it may claim the same execution anew, by the same name. The row cannot tell the two claims apart, so one of
+        them goes: the older from the backlog, the newer where the older is on its way to start.
+        """
         if self._executors[claim.executor].dispatches:
             claim = replace(claim, message_id=str(uuid.uuid4()))
         with self._lock:
-            self._backlog[claim.executor].append((claim, function))
+            started = self._running.get(claim.id)
+            if started is not None and _identity(started) == _identity(claim):
+                return
+            self._backlog[claim.executor][claim.id] = claim, function
         self._work.set()
 
     def slots_in_use(self) -> int:
@@ -152,7 +162,7 @@ class Recorder:
         """Start nothing more; answers what was claimed and has not started, to be handed back."""
         with self._lock:
             self._starting = False
-            claims = [claim.id for backlog in self._backlog.values() for claim, _ in backlog]
+            claims = [claim_id for backlog in self._backlog.values() for claim_id in backlog]
             for backlog in self._backlog.values():
                 backlog.clear()
         return claims
@@ -208,7 +218,7 @@ class Recorder:
                 if executor.dispatches:
                     free = len(backlog)
                 while backlog and free > 0 and self._starting:
-                    starts.append(backlog.popleft())
+                    starts.append(backlog.pop(next(iter(backlog))))
                     free -= 1
             for claim, _ in starts:
                 self._take_slot(claim)

@@ -70,6 +70,33 @@ def test_an_execution_that_was_claimed_before_a_death_and_again_after_it_is_call
     assert recorder.slots_in_use() == 0
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("between", ["in the backlog", "on its way to start"])
+def test_an_execution_that_a_node_claims_twice_before_it_learns_of_its_death_is_called_once(between):
+    """Others have released it meanwhile; the row knows only one claim, by the same name."""
+    executor = CountingExecutor("default", max_workers=2)
+    node, recorder = recording(executor)
+    function = registry.resolve("tests.zoo.tasks:ok")
+    row = execution(0, claimed_by=node.id)
+    recorder.accept(claim(row, node.id), function)
+    if between == "on its way to start":
+        recorder._gather()  # as its thread does, before the commit
+        recorder.accept(claim(row, node.id), function)
+        assert recorder._gather() is None
+        return
+    recorder.accept(claim(row, node.id), function)
+    executor.start()
+    recorder.start()
+    try:
+        until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
+        until(recorder.is_idle, within=5)
+    finally:
+        recorder.stop(5)
+        executor.shutdown()
+    assert len(executor.given) == 1
+    assert recorder.slots_in_use() == 0
+
+
 class RefusingExecutor(ThreadExecutor):
     """Takes all but the run with the argument 0."""
 
