@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.contenders import CONTENDERS, OURS, Contender
-from benchmarks.scenarios import QUICK, SCENARIOS, Figures, Hurry, Scenario, TooLate
+from benchmarks.scenarios import NORMAL, QUICK, SCENARIOS, Figures, Hurry, Scenario, TooLate
 from benchmarks.trial import Broken, Trial
 
 ATTEMPTS = 4
@@ -24,35 +24,36 @@ Key = tuple[str, str, int, str]  # scenario, database, size, contender
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _options(arguments)
-    hurry = QUICK if options.smoke else Hurry(seconds=options.seconds)
+    options = parser().parse_args(arguments)
+    for name in options.contender:
+        if missing := CONTENDERS[name].missing():
+            print(f"{name} is left out: {', '.join(missing)} cannot be imported (see benchmarks/requirements.txt).")
+    hurry = QUICK if options.smoke else replace(NORMAL, seconds=options.seconds)
     results = run(options, hurry)
     for table in report.tables(results["rows"]):
         print(f"\n{table.as_text()}")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return int(any(row.get("error") for row in results["rows"]))
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--database", nargs="+", choices=list(report.DATABASES), default=list(report.DATABASES))
-    parser.add_argument("--contender", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    options.add_argument("--database", nargs="+", choices=list(report.DATABASES), default=list(report.DATABASES))
+    options.add_argument("--contender", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
+    options.add_argument(
         "--size", nargs="+", type=int, help="of tasks (in several: of nodes), instead of a scenario's own sizes"
     )
-    parser.add_argument("--rounds", type=int, default=1, help="how often; the median is told, of faults the most")
-    parser.add_argument("--seconds", type=int, default=Hurry.seconds, help="how long steady, idle and kill last")
-    parser.add_argument("--checkout", type=Path, help="the folder that django_sched_tasks is taken from")
-    parser.add_argument("--json", type=Path, help="the file to write what came out to")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes: only try whether all of it works")
-    return parser.parse_args(arguments)
+    options.add_argument("--rounds", type=int, default=1, help="how often; the median is told, of faults the most")
+    options.add_argument("--seconds", type=int, default=NORMAL.seconds, help="how long steady, idle and kill last")
+    options.add_argument("--checkout", type=Path, help="the folder that django_sched_tasks is taken from")
+    options.add_argument("--json", type=Path, help="the file to write what came out to")
+    options.add_argument("--smoke", action="store_true", help="tiny sizes: only try whether all of it works")
+    return options
 
 
 def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
     """Measure; contenders take turns within each round, so that all of them meet the same machine."""
-    began = datetime.now(UTC)
+    results = {**_made(options), "rows": []}
     found: dict[Key, list[Figures]] = defaultdict(list)
     errors: dict[Key, str] = {}
     for _round in range(options.rounds):
@@ -60,14 +61,27 @@ def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
             key = (scenario.name, vendor, size, contender.name)
             print(f"{datetime.now(UTC):%H:%M:%S}  {' '.join(map(str, key))}", end="  ", flush=True)
             try:
-                figures = measure(scenario, vendor, size, contender, hurry, options.checkout)
+                figures = measure(scenario, vendor, size, contender, hurry=hurry, checkout=options.checkout)
             except Broken as error:
-                errors[key] = str(error)
+                errors[key] = str(error).splitlines()[0]
                 print(f"broken: {error}", flush=True)
             else:
                 found[key].append(figures)
                 print(_in_short(scenario, figures), flush=True)
-    return {"made": _made(options, began), "rows": [_row(key, found[key], errors.get(key)) for key in found | errors]}
+            results["rows"] = [_row(key, found[key], errors.get(key)) for key in found | errors]
+            _write(results, options.json)
+    return results
+
+
+def _write(results: dict[str, Any], path: Path | None) -> None:
+    """After each trial, so that a run that is broken off has told what it had."""
+    results["ended"] = _now()
+    if path:
+        path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _trials(options: argparse.Namespace) -> Iterator[tuple[Scenario, str, int, Contender]]:
@@ -89,7 +103,7 @@ def _takes_part(contender: Contender, scenario: Scenario, vendor: str) -> bool:
 
 
 def measure(
-    scenario: Scenario, vendor: str, size: int, contender: Contender, hurry: Hurry, checkout: Path | None = None
+    scenario: Scenario, vendor: str, size: int, contender: Contender, *, hurry: Hurry, checkout: Path | None = None
 ) -> Figures:
     """One trial; again with more time to get ready where the machine was too slow."""
     for attempt in range(ATTEMPTS):
@@ -117,17 +131,24 @@ def _row(key: Key, rounds: Sequence[Figures], error: str | None) -> dict[str, An
     return {**row, "figures": figures, "rounds": list(rounds)}
 
 
-def _made(options: argparse.Namespace, began: datetime) -> dict[str, Any]:
+def _made(options: argparse.Namespace) -> dict[str, Any]:
     packages = {package: None for name in options.contender for package in CONTENDERS[name].packages}
     return {
-        "began": began.isoformat(timespec="seconds"),
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "began": _now(),
         "machine": machine.describe(),
-        "servers": {vendor: machine.describe_server(vendor) for vendor in options.database},
+        "servers": {vendor: _server(vendor) for vendor in options.database},
         "packages": machine.versions(packages),
         "rounds": options.rounds,
         "seconds": options.seconds,
     }
+
+
+def _server(vendor: str) -> str:
+    try:
+        return machine.describe_server(vendor)
+    except Exception as error:
+        others = "POSTGRES_URL and MARIADB_URL name other servers, --database leaves one out."
+        raise SystemExit(f"{report.DATABASES[vendor]} cannot be reached: {error}\n{others}") from None
 
 
 if __name__ == "__main__":

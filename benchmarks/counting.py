@@ -61,16 +61,18 @@ def count_django() -> None:
         return execute(sql, params, many, context)
 
     def on_connection(connection: Any, **kwargs: Any) -> None:
-        connection.execute_wrappers.append(wrap)
+        if wrap not in connection.execute_wrappers:  # which outlive the connection
+            connection.execute_wrappers.append(wrap)
 
-    connection_created.connect(on_connection, weak=False)
+    connection_created.connect(on_connection, weak=False, dispatch_uid=VARIABLE)
 
 
 def count_sqlalchemy(engine: Any) -> None:
     """Count what goes through an engine of SQLAlchemy."""
     from sqlalchemy import event
 
-    def on_cursor(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+    def on_cursor(*arguments: Any) -> None:
+        _connection, _cursor, _statement, parameters, _context, many = arguments
         add(len(parameters) if many else 1)
 
     event.listen(engine, "before_cursor_execute", on_cursor)

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,20 @@ class Broken(Exception):
     """A trial that came to nothing, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds, statements and passed seconds."""
+
+    cpu: float
+    server_cpu: float
+    statements: int
+    seconds: float
+
+    def __sub__(self, before: Cost) -> Cost:
+        pairs = zip(astuple(self), astuple(before), strict=True)
+        return Cost(*(now - then for now, then in pairs))
+
+
 class Node:
     """The processes that make up one node of a contender, each in a group of its own."""
 
@@ -40,10 +55,6 @@ class Node:
     @property
     def pids(self) -> list[int]:
         return [process.pid for process in self.processes]
-
-    @property
-    def groups(self) -> set[int]:
-        return set(self.pids)
 
     def check(self) -> None:
         for process, log in zip(self.processes, self.logs, strict=True):
@@ -109,11 +120,18 @@ class Trial:
 
     def __enter__(self) -> Trial:
         self.database.create()
+        try:
+            self._prepare()
+        except BaseException:
+            self.database.drop()
+            raise
+        return self
+
+    def _prepare(self) -> None:
         if self.vendor == "sqlite":
             with contextlib.closing(sqlite3.connect(self._settings["NAME"])) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")  # for those who set nothing: it is kept in the file
         self.call("prepare")
-        return self
 
     def __exit__(self, *error: object) -> None:
         for editor in self._editors:
@@ -167,6 +185,7 @@ class Trial:
         started = [self._start_node() for _ in range(nodes)]
         expected = len(self.starts.loaded) + sum(len(node.processes) for node in started)
         for _ in self.wait(PATIENCE):
+            self.check()
             if len(self.starts.loaded) >= expected and self.starts.canary:
                 return started
         raise Broken(f"{self.contender.name} was not ready within {PATIENCE:g} s:\n{self._all_logs()}")
@@ -219,16 +238,11 @@ class Trial:
         if (left := moment - time.time()) > 0:
             time.sleep(left)
 
-    # What it costs, since the beginning: take it twice.
-
-    def statements(self) -> int:
-        return counting.read(self._statements)
-
-    def cpu(self) -> float:
-        return machine.cpu_of(pid for node in self.nodes for pid in node.pids)
-
-    def server_cpu(self) -> float:
-        return machine.cpu_of_servers(self.vendor)
+    def cost(self) -> Cost:
+        """Of its nodes, the server and the broker, since they began: take it twice."""
+        pids = [pid for node in self.nodes for pid in node.pids]
+        server = machine.cpu_of_servers(self.vendor)
+        return Cost(machine.cpu_of(pids), server, counting.read(self._statements), time.monotonic())
 
     def memory(self) -> float:
         return machine.memory_of(pid for node in self.nodes for pid in node.pids)

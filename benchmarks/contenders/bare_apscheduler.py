@@ -42,16 +42,14 @@ class APSchedulerContender(Contender):
         from apscheduler.triggers.date import DateTrigger
         from apscheduler.triggers.interval import IntervalTrigger
 
-        past = DateTrigger(instant(time.time() - 60))
+        first, past = instant(order.first), instant(time.time() - 60)
         last = None if order.last is None else instant(order.last)
-        yield self._job(scheduler, CANARY, past, past.run_date, 0.0, misfire_grace_time=None)
+        yield self._job(scheduler, CANARY, DateTrigger(past), past, 0.0, misfire_grace_time=None)
+        # Its default of 1 second would drop what a burst makes late.
+        options = {"misfire_grace_time": None} if order.patient else {}
         for number in range(1, order.count + 1):
-            if order.every:
-                trigger = IntervalTrigger(seconds=order.every, start_date=instant(order.first), end_date=last)
-                yield self._job(scheduler, number, trigger, instant(order.first), order.seconds)
-            else:  # its default of 1 second would drop what a burst makes late
-                trigger = DateTrigger(instant(order.first))
-                yield self._job(scheduler, number, trigger, trigger.run_date, order.seconds, misfire_grace_time=None)
+            trigger = IntervalTrigger(seconds=order.every, start_date=first, end_date=last)
+            yield self._job(scheduler, number, trigger, first, order.seconds, **options)
 
     def _job(self, scheduler: Any, number: int, trigger: Any, next_run: Any, seconds: float, **options: Any) -> Any:
         from apscheduler.job import Job

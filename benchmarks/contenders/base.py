@@ -20,17 +20,19 @@ class Order:
 
     Args:
         count: how many.
-        first: when they are due, in seconds since the epoch.
-        every: how many seconds lie between two fire times; 0: there is one.
-        times: how many fire times each has, where the contender can be told; 0: no end.
+        first: when they are due for the first time, in seconds since the epoch.
+        every: how many seconds lie between two fire times.
+        times: how many fire times each has, where the contender can be told; 0: no end, and one that matters.
         seconds: how long the function takes.
+        patient: that nothing is dropped for being late.
     """
 
     count: int
     first: float
-    every: int = 0
+    every: int = YEAR
     times: int = 0
     seconds: float = 0.0
+    patient: bool = False
 
     @property
     def last(self) -> float | None:
@@ -60,6 +62,7 @@ class Contender(ABC):
     modules: ClassVar[Sequence[str]] = ()  # what must be installed
     packages: ClassVar[Sequence[str]] = ()  # whose versions are told
     uses_django: ClassVar[bool] = True
+    is_counted: ClassVar[bool] = True  # whether its statements go through what counts them
     keeps_to_times: ClassVar[bool] = True  # whether a task can be told when its last fire time is
     apps: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
@@ -86,7 +89,7 @@ class Contender(ABC):
     def serve(self) -> None:
         """Be a node until killed."""
 
-    def open_editor(self) -> None:
+    def open_editor(self) -> None:  # noqa: B027 - most need nothing
         """Be a process from which :meth:`edit` works."""
 
     def edit(self, number: int) -> float:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from benchmarks.contenders.base import Contender, Order, instant
+from benchmarks.contenders.base import YEAR, Contender, Order, instant
 from benchmarks.starts import CANARY
 
 TASK = "benchmarks.work"
@@ -37,20 +37,23 @@ class CeleryBeat(Contender):
         return [beat, [*celery, "worker", "--hostname", f"{time.time_ns()}@%h"]]
 
     def store(self, order: Order) -> None:
-        from django_celery_beat.models import ClockedSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+        from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
-        past, _ = ClockedSchedule.objects.get_or_create(clocked_time=instant(time.time() - 60))
-        when: dict[str, Any]
-        if order.every:
-            interval, _ = IntervalSchedule.objects.get_or_create(every=order.every, period=IntervalSchedule.SECONDS)
-            first = instant(order.first)
-            when = {"interval": interval, "start_time": first, "last_run_at": instant(order.first - order.every)}
-        else:
-            clocked, _ = ClockedSchedule.objects.get_or_create(clocked_time=instant(order.first))
-            when = {"clocked": clocked, "one_off": True}
-        canary = PeriodicTask(name="task-0", task=TASK, args=json.dumps([CANARY]), clocked=past, one_off=True)
+        yearly = IntervalSchedule.objects.create(every=YEAR, period=IntervalSchedule.SECONDS)
+        interval, _ = IntervalSchedule.objects.get_or_create(every=order.every, period=IntervalSchedule.SECONDS)
+        long_ago = instant(time.time() - 2 * YEAR)
+        when = {"start_time": instant(order.first), "last_run_at": instant(order.first - order.every)}
+        canary = PeriodicTask(
+            name="task-0", task=TASK, args=json.dumps([CANARY]), interval=yearly, last_run_at=long_ago
+        )
         tasks = [
-            PeriodicTask(name=f"task-{number}", task=TASK, args=json.dumps([number, order.seconds]), **when)
+            PeriodicTask(
+                name=f"task-{number}",
+                task=TASK,
+                args=json.dumps([number, order.seconds]),
+                interval=interval,
+                **when,
+            )
             for number in range(1, order.count + 1)
         ]
         PeriodicTask.objects.bulk_create([canary, *tasks], batch_size=1000)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from benchmarks.contenders.base import YEAR, Contender, Order, instant
+from benchmarks.contenders.base import Contender, Order, instant
 from benchmarks.starts import CANARY
 
 FUNC = "benchmarks.site.tasks:planned"
@@ -73,7 +73,5 @@ class Ours(Contender):
 
 
 def _when(order: Order) -> tuple[str, dict[str, Any]]:
-    if not order.every:
-        return "date", {"run_date": instant(order.first).isoformat()}
     arguments = {"seconds": order.every, "start_date": instant(order.first).isoformat()}
     return "interval", arguments if order.last is None else {**arguments, "end_date": instant(order.last).isoformat()}

@@ -18,6 +18,7 @@ class PgQueuer(Contender):
     title = "pgqueuer (asyncio, plans nothing)"
     databases = frozenset({"postgresql"})
     scenarios: ClassVar[frozenset[str] | None] = frozenset({"burst", "several"})
+    is_counted = False
     modules = ("pgqueuer", "psycopg")
     packages = ("pgqueuer",)
     uses_django = False
@@ -50,11 +51,12 @@ class PgQueuer(Contender):
         async with await _connection() as connection:
             queue = Queue(_driver(connection))
 
-            @queue.entrypoint("work")
-            async def start(job: Any) -> None:
-                work(int(job.payload))
-
+            queue.entrypoint("work")(_start)
             await queue.run()
+
+
+async def _start(job: Any) -> None:
+    work(int(job.payload))
 
 
 def _driver(connection: Any) -> Any:

@@ -15,6 +15,7 @@ class Procrastinate(Contender):
     title = "procrastinate"
     databases = frozenset({"postgresql"})
     scenarios: ClassVar[frozenset[str] | None] = frozenset({"burst", "several"})
+    is_counted = False
     modules = ("procrastinate",)
     packages = ("procrastinate",)
     apps = ("procrastinate.contrib.django",)

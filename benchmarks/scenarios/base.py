@@ -49,9 +49,10 @@ class Scenario:
 
     Args:
         name: in options and the JSON.
-        title: above its table, with what a size is.
-        sizes: what is measured unless sizes are given.
-        smoke: the size that only tries whether everything works.
+        title: above its tables.
+        size: what a size counts.
+        sizes: those that are measured unless others are given.
+        smoke: the one that only tries whether everything works.
         measure: takes a trial with an empty database, a size, and the hurry.
         columns: its figures.
         for_peers: whether peers can take part.
@@ -72,23 +73,26 @@ class Hurry:
     """How long things last: less when only trying whether they work.
 
     Args:
-        lead: seconds from storing the tasks to when they are due, for starting processes meanwhile; more tasks get more.
+        lead: seconds from storing the tasks to when they are due, for processes to start; more tasks get more.
         seconds: how long a measurement of something steady lasts.
         edits: how many edits are tried.
         requests: how many requests of each kind are made.
+        shared: how many tasks several nodes share.
     """
 
     lead: float = 8.0
     seconds: int = 30
     edits: int = 40
     requests: int = 150
+    shared: int = 2_000
 
     def due(self, count: int) -> float:
         """When tasks that are stored now are due: on a whole second, as an interval counts."""
         return float(int(time.time() + self.lead + count / 1000) + 1)
 
 
-QUICK = Hurry(lead=4.0, seconds=3, edits=2, requests=3)
+NORMAL = Hurry()
+QUICK = Hurry(lead=4.0, seconds=3, edits=2, requests=3, shared=20)
 
 
 def must_be_early(trial: Trial, due: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from benchmarks.contenders import Order
-from benchmarks.contenders.base import YEAR
 from benchmarks.scenarios.base import Column, Figures, Hurry, Scenario
 from benchmarks.trial import Trial
 
@@ -15,7 +14,7 @@ DAY = 86_400
 
 def stored(count: int) -> Order:
     """Tasks that fire once a year, from tomorrow on."""
-    return Order(count, first=float(int(time.time()) + DAY), every=YEAR)
+    return Order(count, first=float(int(time.time()) + DAY))
 
 
 def idle(trial: Trial, count: int, hurry: Hurry) -> Figures:
@@ -24,17 +23,17 @@ def idle(trial: Trial, count: int, hurry: Hurry) -> Figures:
     ready = trial.starts.canary[0].at
     loaded = max(start.at for start in trial.starts.loaded)
     time.sleep(min(SETTLING, hurry.seconds))
-    before = trial.cpu(), trial.server_cpu(), trial.statements(), time.monotonic()
+    before = trial.cost()
     time.sleep(hurry.seconds)
-    passed = time.monotonic() - before[3]
+    cost = trial.cost() - before
     trial.check()
     return {
         "ready": max(0.0, ready - loaded),
         "from_start": ready - node.started,
         "memory": trial.memory(),
-        "cpu": (trial.cpu() - before[0]) / passed,
-        "server_cpu": (trial.server_cpu() - before[1]) / passed,
-        "statements": (trial.statements() - before[2]) * 60 / passed,
+        "cpu": cost.cpu / cost.seconds,
+        "server_cpu": cost.server_cpu / cost.seconds,
+        "statements": cost.statements * 60 / cost.seconds,
     }
 
 

@@ -16,9 +16,9 @@ def steady(trial: Trial, count: int, hurry: Hurry) -> Figures:
     trial.start()
     must_be_early(trial, order.first)
     trial.wait_until(order.first - 0.2)
-    before = trial.cpu(), trial.server_cpu()
+    before = trial.cost()
     trial.wait_until(order.first + hurry.seconds)
-    cpu, server_cpu = trial.cpu() - before[0], trial.server_cpu() - before[1]
+    cost = trial.cost() - before
     if trial.contender.keeps_to_times:
         _wait_for_the_late(trial, count * hurry.seconds)
     trial.starts.refresh()
@@ -28,8 +28,8 @@ def steady(trial: Trial, count: int, hurry: Hurry) -> Figures:
         "done": found.ran / found.due,
         "p50": percentile(found.lateness, 0.5),
         "p99": percentile(found.lateness, 0.99),
-        "cpu": cpu / hurry.seconds,
-        "server_cpu": server_cpu / hurry.seconds,
+        "cpu": cost.cpu / cost.seconds,
+        "server_cpu": cost.server_cpu / cost.seconds,
         "double": found.double,
     }
 
@@ -42,7 +42,7 @@ def _wait_for_the_late(trial: Trial, count: int) -> None:
 
 STEADY = Scenario(
     name="steady",
-    title="Every second for 30 seconds, one node",
+    title="Every second, one node",
     size="tasks",
     sizes=(1_000,),
     smoke=5,
