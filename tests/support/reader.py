@@ -66,12 +66,15 @@ class Reader:
         self.env = {
             **kept,
             "CURL_HOME": str(self._own),
-            "HOME": os.environ.get("HOME", str(self._own)),
+            "HOME": str(self._own),
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self._own / "tmp"),
+            # What pip keeps and is told on this machine.
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+            "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),
         }
 
     @property
@@ -104,7 +107,7 @@ class Reader:
                 self.serve(command.line, *next((name, marks[name]) for name in marks if name.startswith("serves")))
         elif "stays" in marks:
             for command in step.commands:
-                self.stay(command.line).wait_for_log(marks["stays"])
+                self.leave(command.line, marks["stays"])
         elif "not run" not in marks:
             self._run_all(step.commands, marks)
 
@@ -199,6 +202,15 @@ class Reader:
         self._staying.append(process)
         return process
 
+    def leave(self, line: str, sign: str) -> None:
+        """Start it, and go on once it shows the sign: a match in its output, or a scheduler more."""
+        before = self.nodes("alive")
+        process = self.stay(line)
+        if sign == "a scheduler":
+            until(lambda: self.nodes("alive") > before, within=READY, what=f"a scheduler by {line!r}:\n{process.log}")
+        else:
+            process.wait_for_log(sign, within=READY)
+
     def serve(self, line: str, how: str, address: str) -> None:
         """Start a server and wait until it answers; its scheduler lives, unless the page says that it has none."""
         self._server = process = self.stay(line)
@@ -232,12 +244,12 @@ class Reader:
         process, seen = self._staying[-1], self._reloads
         self._reloads += 1
         until(lambda: process.log.count("reloading") > seen, within=READY, what=f"a reload:\n{process.log}")
-        until(lambda: process.log.count("Starting development server") > seen + 1, within=READY, what=process.log)
+        until(lambda: process.log.count("Quit the server") > seen + 1, within=READY, what=process.log)
         until(lambda: self._answers(process, "/"), within=READY, what=f"an answer:\n{process.log}")
         until(lambda: self.nodes("alive") == 1, within=READY, what=f"one scheduler:\n{process.log}")
 
     def stop(self) -> None:
-        """Press Ctrl-C where something stays; all must end, and every scheduler as it should."""
+        """End what stays; all must end, and every scheduler as it should."""
         for process in reversed(self._staying[:]):
             self._end(process)
         assert not self.nodes("alive"), "a scheduler has not said that it stopped"
@@ -245,8 +257,12 @@ class Reader:
     def _end(self, process: Process | None) -> None:
         if process not in self._staying:
             return
+        """By Ctrl-C where a terminal is what it is for, else as a service manager does it."""
         assert process.is_running, f"{process.command} has ended by itself:\n{process.log}"
-        os.killpg(process.pid, signal.SIGINT)
+        if "runserver" in process.command[-1]:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.signal(signal.SIGTERM)
         process.wait()
         self._staying.remove(process)
 
