@@ -204,10 +204,10 @@ class Reader:
 
     def leave(self, line: str, sign: str) -> None:
         """Start it, and go on once it shows the sign: a match in its output, or a scheduler more."""
-        before = self.nodes("alive")
+        before = len(self.alive())
         process = self.stay(line)
         if sign == "a scheduler":
-            until(lambda: self.nodes("alive") > before, within=READY, what=f"a scheduler by {line!r}:\n{process.log}")
+            until(lambda: len(self.alive()) > before, within=READY, what=f"a scheduler by {line!r}:\n{process.log}")
         else:
             process.wait_for_log(sign, within=READY)
 
@@ -216,7 +216,7 @@ class Reader:
         self._server = process = self.stay(line)
         until(lambda: self._answers(process, address), within=READY, what=f"an answer of {line!r}:\n{process.log}")
         if how == "serves":
-            until(lambda: self.nodes("alive"), within=READY, what=f"a scheduler in {line!r}:\n{process.log}")
+            until(self.alive, within=READY, what=f"a scheduler in {line!r}:\n{process.log}")
 
     def _answers(self, process: Process, address: str) -> bool:
         assert process.is_running, process.log
@@ -228,16 +228,13 @@ class Reader:
             return False
         return True
 
-    def nodes(self, state: str) -> int:
-        """How many schedulers of the site are in that state."""
+    def alive(self) -> list[tuple[str, int]]:
+        """The schedulers of the site that live: what started them, and their pids."""
         path = self.folder / "db.sqlite3"
         if not path.exists():
-            return 0
+            return []
         with closing(sqlite3.connect(path, timeout=20)) as connection:
-            (count,) = connection.execute(
-                "SELECT COUNT(*) FROM sys_scheduler_node WHERE state = ?", (state,)
-            ).fetchone()
-            return int(count)
+            return connection.execute("SELECT started_by, pid FROM sys_scheduler_node WHERE state = 'alive'").fetchall()
 
     def await_reload(self) -> None:
         """Wait until a development server has noticed the latest change, and serves again."""
@@ -246,20 +243,20 @@ class Reader:
         until(lambda: process.log.count("reloading") > seen, within=READY, what=f"a reload:\n{process.log}")
         until(lambda: process.log.count("Quit the server") > seen + 1, within=READY, what=process.log)
         until(lambda: self._answers(process, "/"), within=READY, what=f"an answer:\n{process.log}")
-        until(lambda: self.nodes("alive") == 1, within=READY, what=f"one scheduler:\n{process.log}")
+        until(lambda: len(self.alive()) == 1, within=READY, what=f"one scheduler:\n{process.log}")
 
     def stop(self) -> None:
         """End what stays; all must end, and every scheduler as it should."""
         for process in reversed(self._staying[:]):
             self._end(process)
-        assert not self.nodes("alive"), "a scheduler has not said that it stopped"
+        assert self.alive() == [], "a scheduler has not said that it stopped"
 
     def _end(self, process: Process | None) -> None:
         if process not in self._staying:
             return
-        """By Ctrl-C where a terminal is what it is for, else as a service manager does it."""
+        """By Ctrl-C what is started at a terminal, with its reloader; else as a service manager does it."""
         assert process.is_running, f"{process.command} has ended by itself:\n{process.log}"
-        if "runserver" in process.command[-1]:
+        if "manage.py" in process.command[-1]:
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.signal(signal.SIGTERM)

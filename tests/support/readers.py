@@ -98,12 +98,14 @@ def _put_programs(folder: Path, python: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tutorial_site(tmp_path_factory, shelf) -> Path:
-    """The site that the tutorial leaves behind, with its files from the page: where the guides begin."""
+    """Where the guides begin: the site that the tutorial leaves, its SQLite set up as the guide to installing says."""
     def make(folder: Path) -> None:
         reader = Reader(folder, programs=(shelf / "bin",))
         for line in SITE:
             reader.run(line)
-        for step in steps(ROOT / "docs" / "tutorial" / "first-task.md"):
+        tutorial = steps(ROOT / "docs" / "tutorial" / "first-task.md")
+        sqlite = [step for step in steps(ROOT / "docs" / "how-to" / "install.md") if "DATABASES" in step.text]
+        for step in tutorial + sqlite:
             if step.marks.keys() & {"file", "append"}:
                 reader.do(step, {})
         for line in ("python manage.py migrate --verbosity 0", SUPERUSER, TASK):
