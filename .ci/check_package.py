@@ -95,7 +95,6 @@ def check_source(sdist: Path) -> None:
     assert not made, f"The sdist holds {sorted(made)[:5]}."
 
 
-
 def check_use(wheel: Path, folder: Path) -> None:
     """A new site installs it, adds the app and the urls, migrates, and it works."""
     venv.create(folder / "venv", with_pip=True)

@@ -53,7 +53,8 @@ class Heartbeat:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         database.adopt_own_connection()
@@ -88,7 +89,7 @@ class Heartbeat:
                 clock_offset=round(self._clock.offset, 3),
             )
         )
-        if not alive:
+        if not alive and not self._stop.is_set():  # once we stop, our row is gone because we said so
             self._node.begin_anew(now)
         may_judge = self._may_judge()
         changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session)

@@ -63,6 +63,7 @@ def checkout(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory, checkout) -> Path:
     """An environment with a wheel of the checkout, in which what is installed beside this Python counts as installed, but for us."""
+
     def make(environment: Path) -> None:
         venv.create(environment, with_pip=False, symlinks=True)
         shelved = environment / "shelf"
@@ -99,6 +100,7 @@ def _put_programs(folder: Path, python: Path) -> None:
 @pytest.fixture(scope="session")
 def tutorial_site(tmp_path_factory, shelf) -> Path:
     """Where the guides begin: the site that the tutorial leaves, its SQLite set up as the guide to installing says."""
+
     def make(folder: Path) -> None:
         reader = Reader(folder, programs=(shelf / "bin",))
         for line in SITE:
