@@ -77,7 +77,7 @@ def check_contents(wheel: Path, sources: Path) -> None:
     assert not strange, f"The wheel holds {sorted(strange)}."
     package = sources / "django_sched_tasks"
     data = {path for folder in DATA for path in package.rglob(f"{folder}/**/*") if path.is_file()}
-    code = {path for path in package.rglob("*.py")}
+    code = set(package.rglob("*.py"))
     catalogues = {path.with_suffix(".mo") for path in package.rglob("*.po")}
     wanted = {path for path in data | code | catalogues if "__pycache__" not in path.parts}
     needed = NEEDED | {path.relative_to(sources).as_posix() for path in wanted}

@@ -27,7 +27,7 @@ from tests.support.site import Process
 from tests.support.waiting import until
 
 PATIENCE = 120  # seconds that a command may take; pip is the slowest
-READY = 40  # seconds after which a server must answer
+READY = 120  # seconds after which a server must answer; `make demo` installs it first
 PORT = "8000"
 
 # How a server that takes port 8000 unless told otherwise is told.
@@ -256,7 +256,7 @@ class Reader:
             return
         """By Ctrl-C what is started at a terminal, with its reloader; else as a service manager does it."""
         assert process.is_running, f"{process.command} has ended by itself:\n{process.log}"
-        if "manage.py" in process.command[-1]:
+        if re.search(r"manage\.py|exec make", process.command[-1]):
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.signal(signal.SIGTERM)

@@ -23,7 +23,10 @@ SITE = (
     "django-admin startproject mysite .",
     "python manage.py startapp chores",
 )
-SUPERUSER = "DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser --no-input --username admin --email a@example.org"
+SUPERUSER = (
+    "DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser "
+    "--no-input --username admin --email a@example.org"
+)
 TASK = (
     "python manage.py shell --verbosity 0 --command 'from django_sched_tasks.operations import add_task; "
     'add_task(name="Clear sessions", func="chores.tasks:clear_sessions", kwargs={"keep_days": 1}, '
@@ -62,7 +65,7 @@ def checkout(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory, checkout) -> Path:
-    """An environment with a wheel of the checkout, in which what is installed beside this Python counts as installed, but for us."""
+    """An environment with a wheel of the checkout; what is installed beside this Python counts as installed there."""
 
     def make(environment: Path) -> None:
         venv.create(environment, with_pip=False, symlinks=True)
