@@ -11,12 +11,8 @@ from rest_framework.response import Response
 from django_sched_tasks import database, exclusions, operations
 from django_sched_tasks.api import reading
 from django_sched_tasks.api.base import SchedulerViewSet
-from django_sched_tasks.api.serializers import (
-    ExclusionsSerializer,
-    MaintenanceSerializer,
-    NoBodySerializer,
-    utc_text,
-)
+from django_sched_tasks.api.rows import utc_text
+from django_sched_tasks.api.serializers import ExclusionsSerializer, MaintenanceSerializer, NoBodySerializer
 from django_sched_tasks.api.views import PAUSE
 from django_sched_tasks.models import SchedulerState
 

@@ -56,7 +56,8 @@ class Heartbeat:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         database.adopt_own_connection()
@@ -80,7 +81,7 @@ class Heartbeat:
         self._tell(problem)
         look = database.retrying(lambda: self._give_sign(problem))
         now = look.now
-        if not look.is_alive:
+        if not look.is_alive and not self._stop.is_set():  # once we stop, our row is gone because we said so
             self._node.begin_anew(now)
         may_judge = self._may_judge()
         if self._is_elsewhere():

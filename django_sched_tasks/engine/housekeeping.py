@@ -34,7 +34,8 @@ class Housekeeping:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         database.adopt_own_connection()

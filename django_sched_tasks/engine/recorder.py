@@ -185,7 +185,8 @@ class Recorder:
     def stop(self, timeout: float) -> None:
         self._stop = True
         self._work.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     # The recorder's own thread.
 

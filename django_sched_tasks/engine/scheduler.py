@@ -56,6 +56,13 @@ class Scheduler:
 
         Without ``passes`` nothing is planned or claimed until :meth:`run_all_due`.
         """
+        try:
+            self._begin(passes=passes)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _begin(self, *, passes: bool) -> None:
         registry.autodiscover()
         using = self.node.using
         now = database.now(using)
@@ -95,6 +102,24 @@ class Scheduler:
         self._listener.start()
         signals.schedule_changed.connect(self._on_schedule_changed, weak=False, dispatch_uid=self)
         logger.info("Node %s (%s) started, %d slots.", self.node.id, self.node.started_by, self.node.slots)
+
+    def _give_up(self) -> None:
+        """A start that failed leaves neither threads behind nor a row that looks alive.
+
+        The sign of life ends before the last word is said: it would take that for a death, and register anew.
+        """
+        self._shut_down.set()
+        begun = vars(self)
+        if "_apscheduler" in begun and self._apscheduler.running:
+            self._safely("end its loop", lambda: self._apscheduler.shutdown(wait=False))
+        for part in ("_listener", "_heartbeat", "_housekeeping", "_recorder"):
+            if part in begun:
+                begun[part].stop(STOP_TIMEOUT)
+        for executor in self._executors.values():
+            executor.shutdown()
+        if "_clock" in begun:
+            self._safely("say that it has stopped", lambda: self.node.stopped(self._clock.now()))
+        connections[self.node.using].close()
 
     def _make_apscheduler(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, jobstore_retry_interval=1)

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.pages import ROOT
-from tests.support.readers import checkout  # noqa: F401 - a fixture
 from tests.support.reader import Reader
+from tests.support.readers import checkout  # noqa: F401 - a fixture
 from tests.support.waiting import until
 
 PAGE = ROOT / "docs" / "tutorial" / "first-task.md"

@@ -5,5 +5,4 @@ from tests.support.readers import (  # noqa: F401 - fixtures, offered to the tes
     make_reader,
     shelf,
     tutorial_site,
-    wheel,
 )

@@ -6,8 +6,8 @@ A mark is an HTML comment on the line above a fence, so that no reader sees it:
     The block is written to that file of the reader's folder, or appended to it.
 ``serves: /admin/``, ``serves unscheduled: /``
     The block's commands stay: servers, each ready once that address answers and a scheduler is alive (or none is).
-``stays: Node .* started``
-    The block's commands stay, each ready once its output matches.
+``stays: worker .* ready``, ``stays: a scheduler``
+    The block's commands stay, each ready once its output matches, or once there is a scheduler more.
 ``exit: 3``
     How the block's last command ends, where that is not 0.
 ``answers: secret, secret``

@@ -27,7 +27,7 @@ from tests.support.site import Process
 from tests.support.waiting import until
 
 PATIENCE = 120  # seconds that a command may take; pip is the slowest
-READY = 40  # seconds after which a server must answer
+READY = 120  # seconds after which a server must answer; `make demo` installs it first
 PORT = "8000"
 
 # How a server that takes port 8000 unless told otherwise is told.
@@ -66,12 +66,15 @@ class Reader:
         self.env = {
             **kept,
             "CURL_HOME": str(self._own),
-            "HOME": os.environ.get("HOME", str(self._own)),
+            "HOME": str(self._own),
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(self._own / "tmp"),
+            # What pip keeps and is told on this machine.
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+            "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),
         }
 
     @property
@@ -104,7 +107,7 @@ class Reader:
                 self.serve(command.line, *next((name, marks[name]) for name in marks if name.startswith("serves")))
         elif "stays" in marks:
             for command in step.commands:
-                self.stay(command.line).wait_for_log(marks["stays"])
+                self.leave(command.line, marks["stays"])
         elif "not run" not in marks:
             self._run_all(step.commands, marks)
 
@@ -199,12 +202,21 @@ class Reader:
         self._staying.append(process)
         return process
 
+    def leave(self, line: str, sign: str) -> None:
+        """Start it, and go on once it shows the sign: a match in its output, or a scheduler more."""
+        before = len(self.alive())
+        process = self.stay(line)
+        if sign == "a scheduler":
+            until(lambda: len(self.alive()) > before, within=READY, what=f"a scheduler by {line!r}:\n{process.log}")
+        else:
+            process.wait_for_log(sign, within=READY)
+
     def serve(self, line: str, how: str, address: str) -> None:
         """Start a server and wait until it answers; its scheduler lives, unless the page says that it has none."""
         self._server = process = self.stay(line)
         until(lambda: self._answers(process, address), within=READY, what=f"an answer of {line!r}:\n{process.log}")
         if how == "serves":
-            until(lambda: self.nodes("alive"), within=READY, what=f"a scheduler in {line!r}:\n{process.log}")
+            until(self.alive, within=READY, what=f"a scheduler in {line!r}:\n{process.log}")
 
     def _answers(self, process: Process, address: str) -> bool:
         assert process.is_running, process.log
@@ -216,37 +228,38 @@ class Reader:
             return False
         return True
 
-    def nodes(self, state: str) -> int:
-        """How many schedulers of the site are in that state."""
+    def alive(self) -> list[tuple[str, int]]:
+        """The schedulers of the site that live: what started them, and their pids."""
         path = self.folder / "db.sqlite3"
         if not path.exists():
-            return 0
+            return []
         with closing(sqlite3.connect(path, timeout=20)) as connection:
-            (count,) = connection.execute(
-                "SELECT COUNT(*) FROM sys_scheduler_node WHERE state = ?", (state,)
-            ).fetchone()
-            return int(count)
+            return connection.execute("SELECT started_by, pid FROM sys_scheduler_node WHERE state = 'alive'").fetchall()
 
     def await_reload(self) -> None:
         """Wait until a development server has noticed the latest change, and serves again."""
         process, seen = self._staying[-1], self._reloads
         self._reloads += 1
         until(lambda: process.log.count("reloading") > seen, within=READY, what=f"a reload:\n{process.log}")
-        until(lambda: process.log.count("Starting development server") > seen + 1, within=READY, what=process.log)
+        until(lambda: process.log.count("Quit the server") > seen + 1, within=READY, what=process.log)
         until(lambda: self._answers(process, "/"), within=READY, what=f"an answer:\n{process.log}")
-        until(lambda: self.nodes("alive") == 1, within=READY, what=f"one scheduler:\n{process.log}")
+        until(lambda: len(self.alive()) == 1, within=READY, what=f"one scheduler:\n{process.log}")
 
     def stop(self) -> None:
-        """Press Ctrl-C where something stays; all must end, and every scheduler as it should."""
+        """End what stays; all must end, and every scheduler as it should."""
         for process in reversed(self._staying[:]):
             self._end(process)
-        assert not self.nodes("alive"), "a scheduler has not said that it stopped"
+        assert self.alive() == [], "a scheduler has not said that it stopped"
 
     def _end(self, process: Process | None) -> None:
         if process not in self._staying:
             return
+        """By Ctrl-C what is started at a terminal, with its reloader; else as a service manager does it."""
         assert process.is_running, f"{process.command} has ended by itself:\n{process.log}"
-        os.killpg(process.pid, signal.SIGINT)
+        if re.search(r"manage\.py|exec make", process.command[-1]):
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.signal(signal.SIGTERM)
         process.wait()
         self._staying.remove(process)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +23,29 @@ SITE = (
     "django-admin startproject mysite .",
     "python manage.py startapp chores",
 )
-SUPERUSER = "DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser --no-input --username admin --email a@example.org"
+SUPERUSER = (
+    "DJANGO_SUPERUSER_PASSWORD=secret python manage.py createsuperuser "
+    "--no-input --username admin --email a@example.org"
+)
 TASK = (
     "python manage.py shell --verbosity 0 --command 'from django_sched_tasks.operations import add_task; "
     'add_task(name="Clear sessions", func="chores.tasks:clear_sessions", kwargs={"keep_days": 1}, '
     'trigger="cron", trigger_args={"hour": "2", "minute": "0"}, timezone="Asia/Shanghai")\''
 )
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker that needs it makes, for all workers of pytest-xdist."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / f"pages-{name}"
+    with (shared / f"pages-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            make(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -37,36 +57,29 @@ def checkout(tmp_path_factory) -> Path:
         made = {name for name in names if (inside / name).as_posix() in NOT_CHECKED_OUT}
         return made | set(shutil.ignore_patterns("*.egg-info", "__pycache__", "*.sqlite3*", ".*_cache")(folder, names))
 
-    folder = tmp_path_factory.mktemp("checkout") / "django-sched-tasks"
-    shutil.copytree(ROOT, folder, ignore=skipped)
-    return folder
+    def make(folder: Path) -> None:
+        shutil.copytree(ROOT, folder / "django-sched-tasks", ignore=skipped)
+
+    return _once(tmp_path_factory, "checkout", make) / "django-sched-tasks"
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory, checkout) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(checkout)]
-    subprocess.run(pip, check=True)
-    (found,) = folder.glob("*.whl")
-    return found
+def shelf(tmp_path_factory, checkout) -> Path:
+    """An environment with a wheel of the checkout; what is installed beside this Python counts as installed there."""
 
+    def make(environment: Path) -> None:
+        venv.create(environment, with_pip=False, symlinks=True)
+        shelved = environment / "shelf"
+        shelved.mkdir()
+        for entry in _packages(Path(sys.prefix)).iterdir():
+            if not entry.name.startswith((*OURS, "__pycache__")) and entry.suffix != ".pth":
+                (shelved / entry.name).symlink_to(entry)
+        (_packages(environment) / "shelf.pth").write_text(f"{shelved}\n")
+        python = environment / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(checkout)], check=True)
+        _put_programs(environment / "bin", python)
 
-@pytest.fixture(scope="session")
-def shelf(tmp_path_factory, wheel) -> Path:
-    """An environment with this wheel, in which what is installed beside this Python counts as installed, but for us."""
-    environment = tmp_path_factory.mktemp("shelf") / "venv"
-    venv.create(environment, with_pip=True, symlinks=True)
-    packages = _packages(environment)
-    shelved = environment / "shelf"
-    shelved.mkdir()
-    for entry in _packages(Path(sys.prefix)).iterdir():
-        if not entry.name.startswith((*OURS, "pip", "__pycache__")) and entry.suffix != ".pth":
-            (shelved / entry.name).symlink_to(entry)
-    (packages / "shelf.pth").write_text(f"{shelved}\n")
-    python = environment / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True)
-    _put_programs(environment / "bin", python)
-    return environment
+    return _once(tmp_path_factory, "shelf", make)
 
 
 def _packages(environment: Path) -> Path:
@@ -79,9 +92,8 @@ def _put_programs(folder: Path, python: Path) -> None:
         script = folder / entry.name
         if not script.exists():
             name = entry.attr.split(".")[0]
-            script.write_text(
-                f"#!{python}\nimport sys\nfrom {entry.module} import {name}\nsys.exit({entry.attr}())\n",
-            )
+            run = f"import sys\n    from {entry.module} import {name}\n    sys.exit({entry.attr}())"
+            script.write_text(f"#!{python}\nif __name__ == '__main__':\n    {run}\n")
             script.chmod(0o755)
     uwsgi = Path(sys.executable).with_name("uwsgi")
     if uwsgi.exists():
@@ -90,18 +102,21 @@ def _put_programs(folder: Path, python: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tutorial_site(tmp_path_factory, shelf) -> Path:
-    """The site that the tutorial leaves behind, with its files from the page: where the guides begin."""
-    folder = tmp_path_factory.mktemp("tutorial") / "site"
-    folder.mkdir()
-    reader = Reader(folder, programs=(shelf / "bin",))
-    for line in SITE:
-        reader.run(line)
-    for step in steps(ROOT / "docs" / "tutorial" / "first-task.md"):
-        if step.marks.keys() & {"file", "append"}:
-            reader.do(step, {})
-    for line in ("python manage.py migrate --verbosity 0", SUPERUSER, TASK):
-        reader.run(line)
-    return folder
+    """Where the guides begin: the site that the tutorial leaves, its SQLite set up as the guide to installing says."""
+
+    def make(folder: Path) -> None:
+        reader = Reader(folder, programs=(shelf / "bin",))
+        for line in SITE:
+            reader.run(line)
+        tutorial = steps(ROOT / "docs" / "tutorial" / "first-task.md")
+        sqlite = [step for step in steps(ROOT / "docs" / "how-to" / "install.md") if "DATABASES" in step.text]
+        for step in tutorial + sqlite:
+            if step.marks.keys() & {"file", "append"}:
+                reader.do(step, {})
+        for line in ("python manage.py migrate --verbosity 0", SUPERUSER, TASK):
+            reader.run(line)
+
+    return _once(tmp_path_factory, "site", make)
 
 
 @pytest.fixture

@@ -5,6 +5,32 @@ import pytest
 from tests.support.checkers import CHECKERS
 from tests.support.pages import PAGES, ROOT, steps
 
+PAGE = """\
+# A page
+
+<!-- given
+$ touch a
+-->
+
+1. First:
+
+   <!-- exit: 3 -->
+   ```console
+   $ ls \\
+       a
+   a
+   $ false  # and why
+   ```
+
+```{toctree}
+other
+```
+
+<!-- not run: no cluster -->
+```yaml
+b
+```
+"""
 BLOCKS = [step for page in PAGES for step in steps(page) if step.language]
 
 
@@ -22,10 +48,7 @@ def test_what_is_only_checked_is_well_formed(step):
 
 def test_a_block_is_found_with_its_marks_its_commands_and_their_output(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(
-        "# A page\n\n<!-- given\n$ touch a\n-->\n\n1. First:\n\n   <!-- exit: 3 -->\n   ```console\n   $ ls \\\n       a\n"
-        "   a\n   $ false  # and why\n   ```\n\n```{toctree}\nother\n```\n\n<!-- not run: no cluster -->\n```yaml\nb\n```\n"
-    )
+    page.write_text(PAGE)
 
     before, console, other = steps(page)
     assert before.marks == {"given": "$ touch a"}

@@ -32,7 +32,7 @@ from django_sched_tasks import (
     urls,
 )
 from django_sched_tasks.context import ExecutionContext
-from django_sched_tasks.models import ExecutionStatus, Reason, SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.models import ExecutionStatus, Kind, Reason, SchedulerNode, SchedulerTask, TaskExecution
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -275,6 +275,12 @@ def test_every_field_of_the_current_execution_is_documented():
     part = sections("reference/python.md")["django_sched_tasks"]
 
     assert names(part) == [field.name for field in fields(ExecutionContext)]
+
+
+def test_every_kind_of_execution_is_documented():
+    row = next(row for row in rows(sections("reference/python.md")["django_sched_tasks"]) if row[0] == "kind")
+
+    assert re.findall(r"`?(\w+)`", f"{row[1]}`") == Kind.values
 
 
 def test_every_exception_is_documented():
