@@ -82,7 +82,7 @@ WITH told AS (
     RETURNING run.id, run.node_id, run.task_id
 ), noted AS (
     UPDATE sys_scheduler_task AS task SET last_run = %(now)s, run_count = task.run_count + begun.times
-    FROM (SELECT task_id, count(*) AS times FROM started GROUP BY task_id) AS begun
+    FROM (SELECT task_id, count(*) AS times FROM started GROUP BY task_id ORDER BY task_id) AS begun
     WHERE task.id = ANY(%(task_ids)s::bigint[]) AND task.id = begun.task_id
 )
 SELECT 'finished', id, node_id, reason FROM finished
