@@ -185,9 +185,10 @@ def busy_cursor(using: str) -> CursorWrapper:
             session.prepare_threshold = 5
     if not _keeps_plans[session]:
         return wrapper.cursor()
-    from django.db.backends.postgresql.base import ServerBindingCursor  # noqa: PLC0415 - needs a driver for PostgreSQL
+    from django.db.backends.postgresql import base  # noqa: PLC0415 - needs a driver for PostgreSQL
 
-    return wrapper.make_cursor(ServerBindingCursor(session))
+    server_binding: Any = base.ServerBindingCursor
+    return wrapper.make_cursor(server_binding(session))
 
 
 def shares_memory(wrapper: BaseDatabaseWrapper) -> bool:

@@ -14,7 +14,7 @@ from django_sched_tasks.models import SchedulerTask, TaskExecution
 # few, where the minimum over all would read the whole queue.
 EARLIEST_RUN = """
 WITH RECURSIVE ranks(claim_rank) AS (
-    SELECT MIN(claim_rank) FROM {execution} WHERE claim_rank IS NOT NULL
+    SELECT (SELECT claim_rank FROM {execution} WHERE claim_rank IS NOT NULL ORDER BY claim_rank LIMIT 1)
     UNION ALL
     SELECT (SELECT queued.claim_rank FROM {execution} AS queued WHERE queued.claim_rank > ranks.claim_rank
             ORDER BY queued.claim_rank LIMIT 1)

@@ -87,12 +87,12 @@ def insert_derived(
         insert_rows(model, (*names, *taken), _read_taken(source, taken, rows, using), using=using)
         return
     quote = wrapper.ops.quote_name
-    fields = [model._meta.get_field(name) for name in names]
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
     given, params = _given(fields, rows, wrapper)
     columns = [*_columns(model, names, wrapper), *_columns(model, taken, wrapper)]
     values = [_assigned(field, wrapper) for field in fields]
     values += [f"source.{column}" for column in _columns(source, taken.values(), wrapper)]
-    key = quote(source._meta.pk.column)
+    (key,) = _columns(source, ["pk"], wrapper)
     with wrapper.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {given} "
@@ -121,7 +121,9 @@ def _read_taken(
 
 
 def _columns(model: type[models.Model], names: Iterable[str], wrapper: BaseDatabaseWrapper) -> list[str]:
-    return [wrapper.ops.quote_name(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
+    meta = model._meta
+    fields: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in names]
+    return [wrapper.ops.quote_name(field.column) for field in fields]
 
 
 def _given(fields: Sequence[Any], rows: Sequence[Row], wrapper: BaseDatabaseWrapper) -> tuple[str, str]:

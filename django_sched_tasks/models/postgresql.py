@@ -82,12 +82,12 @@ WITH told AS (
     RETURNING run.id, run.node_id, run.task_id
 ), noted AS (
     UPDATE sys_scheduler_task AS task SET last_run = %(now)s, run_count = task.run_count + begun.times
-    FROM (SELECT task_id, count(*) AS times FROM started GROUP BY task_id) AS begun
+    FROM (SELECT task_id, count(*) AS times FROM started GROUP BY task_id ORDER BY task_id) AS begun
     WHERE task.id = ANY(%(task_ids)s::bigint[]) AND task.id = begun.task_id
 )
 SELECT 'finished', id, node_id, reason FROM finished
-UNION ALL SELECT 'started', id, node_id, NULL FROM started
-UNION ALL SELECT 'followed', NULL, NULL, NULL FROM followed
+UNION ALL SELECT 'started', id, node_id, '' FROM started
+UNION ALL SELECT 'followed', 0, NULL, '' FROM followed
 """
 
 # Whether a queued execution of these tasks, or under one of these keys, waits for room.
@@ -145,13 +145,13 @@ def _columns(fields: tuple[str, ...]) -> tuple[str, list[int]]:
 
 def record(
     outcomes: Sequence[Outcome], starts: Sequence[Claim], now: datetime, *, using: str, unless_followed: bool
-) -> list[tuple[str, int | None, uuid.UUID | None, str | None]]:
+) -> list[tuple[str, int, uuid.UUID | None, str]]:
     """What has become of each, as ("finished" or "started", execution, node, reason).
 
     With ``unless_followed`` nothing at all is done where a task runs after one of those that ended; the answer then is
     "followed".
     """
-    params = {
+    params: dict[str, Any] = {
         "outcomes": json.dumps([_told(outcome) for outcome in outcomes]),
         "starts": json.dumps([{"id": claim.id, "node": _text(claim.node_id)} for claim in starts]),
         "unless_followed": unless_followed,
