@@ -28,7 +28,7 @@ task_added = Signal()
 task_updated = Signal()  # fields: the names that changed
 task_paused = Signal()
 task_resumed = Signal()
-task_finished = Signal()  # its trigger has no further fire time
+task_finished = Signal()  # its trigger has no further fire time, or max_runs no further run
 task_removed = Signal()
 
 # What holds for the whole scheduler was changed: `action` is "exclusions", "maintenance_started", "maintenance_ended"
