@@ -29,7 +29,7 @@ task_added = Signal()
 task_updated = Signal()  # fields: the names that changed
 task_paused = Signal()
 task_resumed = Signal()
-task_finished = Signal()  # its trigger has no further fire time
+task_finished = Signal()  # its trigger has no further fire time, or max_runs no further run
 task_removed = Signal()
 
 # A scheduler in this process has given its sign of life: `node_id`, and `now` by the database's clock. The signs of

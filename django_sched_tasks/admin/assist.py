@@ -165,7 +165,7 @@ def texts() -> dict[str, Any]:
         "followedHint": _("It stands on the page of that task."),
         "outcome": _("When it has"),
         "outcomes": {"succeeded": _("succeeded"), "failed": _("failed"), "finished": _("ended, however")},
-        "sunEvent": _("When"),
+        "sunEvent": _("Event"),
         "sunEvents": {name: str(label) for name, label in SUN_EVENTS.items()},
         "latitude": _("Latitude"),
         "latitudeHint": _("degrees; north of the equator is positive"),
