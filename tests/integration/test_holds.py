@@ -49,7 +49,7 @@ def test_maintenance_holds_two_nodes_until_it_ends(site):
     for _ in range(4):
         site.run(long)
     until(lambda: site.executions(task=long, status="running"), within=20, what="they run")
-    assert asked(site, "maintenance", "--minutes", "5", "--note", "New disks").returncode == 0
+    site.start_maintenance(300, "New disks")
     pass_time(2.5)
     planned = len(site.executions(task__name="every"))
     running = len(site.executions(task=long, status="running"))

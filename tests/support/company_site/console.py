@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import traceback
+from datetime import timedelta
 
 import django
 
@@ -50,6 +51,10 @@ def create(**fields):
 def run(task_id, **options):
     """A manual run, through the operation; answers the execution's id."""
     return operations.run_task(task_id, **options).pk
+
+
+def start_maintenance(seconds, note=""):
+    operations.start_maintenance(database.now() + timedelta(seconds=seconds), note=note)
 
 
 def cancel(execution_id):
