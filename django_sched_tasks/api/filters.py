@@ -125,12 +125,13 @@ NODE_FILTERS: dict[str, Parameter] = {
 
 
 class FieldFilter(BaseFilterBackend):
-    """The view's ``filters``; a parameter without a value is as good as none."""
+    """The view's ``filters``; one of several values without any is as good as none."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         filters: dict[str, Parameter] = getattr(view, "filters", {})
         for name, parameter in filters.items():
-            if values := [value for value in request.query_params.getlist(name) if value]:
+            given = request.query_params.getlist(name)
+            if values := [value for value in given if value or not parameter.repeated]:
                 queryset = queryset.filter(parameter.condition(name, values))
         return queryset
 

@@ -118,8 +118,10 @@ class _Expired:
 
     def _old_by_task(self) -> Iterator[Rows]:
         tasks = self._tasks().filter(retention_days__isnull=False)
-        for days in sorted(set(tasks.order_by().values_list("retention_days", flat=True).distinct())):
-            before = self.before(days or 0)
+        for days in sorted(
+            {days or 0 for days in tasks.order_by().values_list("retention_days", flat=True).distinct()}
+        ):
+            before = self.before(days)
             # What has ended before then has fired before then, and that is how the index knows it.
             old = self._rows().filter(fire_at__lt=before, finished_at__lt=before)
             with_old = tasks.filter(Exists(old.filter(task=OuterRef("pk"))), retention_days=days)
@@ -128,7 +130,7 @@ class _Expired:
 
     def _too_many(self, without_old: bool) -> Iterator[Rows]:
         for task_id, own_count, own_days in self._counted_tasks():
-            kept = self.count if own_count is None else own_count
+            kept = (self.count or 0) if own_count is None else own_count  # one of the two is given
             ended = self._rows().filter(task=task_id, finished_at__isnull=False)
             newest = ended.order_by(*(f"-{name}" for name in _ORDER))
             first = newest.values(*_ORDER)[kept : kept + 1].first()

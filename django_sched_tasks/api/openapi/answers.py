@@ -28,7 +28,7 @@ class PausedTaskSerializer(TaskSerializer):
     waiting = serializers.IntegerField(min_value=0)
 
     class Meta(TaskSerializer.Meta):
-        fields = (*TaskSerializer.Meta.fields, "waiting")
+        fields: Any = (*TaskSerializer.Meta.fields, "waiting")
 
 
 class BackfillResultSerializer(serializers.Serializer[Any]):

@@ -10,13 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.db.models import Choices
+from django.db.models.enums import ChoicesType
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, is_patched_serializer
 
 from django_sched_tasks import conf, definitions
 from django_sched_tasks.api.reading import INSTANT
-from django_sched_tasks.models import ExecutionStatus, Kind, NodeState, OnCrash, Overlap, Reason, Source, TaskStatus
+from django_sched_tasks.models import (
+    ExecutionStatus,
+    Kind,
+    NodeState,
+    OnCrash,
+    Overlap,
+    Reason,
+    SchedulerTask,
+    Source,
+    TaskStatus,
+)
 from django_sched_tasks.operations import Reprocess
 from django_sched_tasks.triggers import KINDS
 
@@ -25,8 +36,8 @@ Schema = dict[str, Any]
 ARGUMENTS: Schema = {"type": "array", "items": {}}
 OBJECT: Schema = {"type": "object", "additionalProperties": {}}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
-# Somewhere a character that is no white space, nowhere NUL.
-NAME = r"^[^\x00]*[^\s\x00][^\x00]*$"
+# Somewhere a character that is no white space, by Python's word for it as well as by JavaScript's; nowhere NUL.
+NAME = r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
 
 # Each is a component, so that a site's own enumerations keep their names.
 ENUMS: dict[str, type[Choices] | Callable[[], Iterable[str]]] = {
@@ -90,13 +101,13 @@ class Component(OpenApiSerializerExtension):
     def _told(self, name: str, found: Schema, words: Mapping[str, str], auto_schema: AutoSchema) -> Schema:
         if name in words:
             return _enumeration(words[name], auto_schema)
-        about = {key: found[key] for key in ("description", "title", "readOnly", "nullable") if key in found}
+        about: Schema = {key: found[key] for key in ("description", "title", "readOnly", "nullable") if key in found}
         return {**about, **self.fields[name]} if name in self.fields else found
 
 
 def _enumeration(name: str, auto_schema: AutoSchema) -> Schema:
     choices = ENUMS[name]
-    if isinstance(choices, type):
+    if isinstance(choices, ChoicesType):
         schema = {
             "type": "integer" if issubclass(choices, int) else "string",
             "enum": list(choices.values),
@@ -112,7 +123,7 @@ def _enumeration(name: str, auto_schema: AutoSchema) -> Schema:
 
 def _text(field: str, **more: Any) -> Schema:
     """A text that people give: as long as its column, without NUL."""
-    column: Any = definitions.SchedulerTask._meta.get_field(field)
+    column: Any = SchedulerTask._meta.get_field(field)
     longest = column.max_length or definitions.LARGEST_VALUE
     return {"type": "string", "maxLength": longest, "pattern": r"^[^\x00]*$", **more}
 

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiFilterExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_parameter_type
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 
 from django_sched_tasks import definitions
 from django_sched_tasks.api.filters import Parameter
@@ -71,8 +72,7 @@ def _of_filter(name: str, parameter: Parameter) -> Any:
 
 
 def _in_query(name: str, schema: dict[str, Any], **options: Any) -> Any:
-    """A parameter of a list; one without a value is as good as none."""
-    return {**build_parameter_type(name, schema, OpenApiParameter.QUERY, **options), "allowEmptyValue": True}
+    return build_parameter_type(name, schema, OpenApiParameter.QUERY, **options)
 
 
 class SearchParameter(OpenApiFilterExtension):

@@ -146,9 +146,9 @@ def _below_a_task(tell: Any) -> Any:
 
     def tell_both(method: Any) -> Any:
         told_method = tell(method)
-        of_all = told_method.kwargs["schema"]
+        of_all: Any = told_method.kwargs["schema"]
 
-        class OfOneTask(of_all):  # type: ignore[misc]
+        class OfOneTask(of_all):  # type: ignore[misc]  # made anew by each decorator
             def get_override_parameters(self) -> list[Any]:
                 given: list[Any] = super().get_override_parameters()
                 return [*given, parameters.TASK_OF_EXECUTIONS] if "{task}" in self.path else given
