@@ -113,7 +113,7 @@ TRIGGERS = [
 
 
 @pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
-@pytest.mark.parametrize("trigger", TRIGGERS, ids=str)
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: type(trigger).__name__)
 def test_fires_are_those_of_apscheduler(store, switch, trigger, protocol):
     store._jobstores["default"].pickle_protocol = protocol
     store.add_job(zoo.ok, trigger)
