@@ -33,7 +33,7 @@ RUN = "run_schedulertask"
 # Columns that cost as much to read as any other, and that no answer has.
 UNSHOWN = (
     *("planned_trigger", "planned_trigger_args", "planned_timezone", "planned_status"),
-    *("planned_runs", "plan_at", "follows"),
+    *("plan_at", "follows"),
 )
 BACKFILL_FIELDS = ("start", "end", "reprocess", "limit", "dry_run")
 REPROCESS = {word: word for word in operations.Reprocess.values}

@@ -34,6 +34,7 @@ PAGES = sorted([ROOT / "README.md", *(page for page in (ROOT / "docs").rglob("*.
 
 MARKS = {"file", "append", "serves", "serves unscheduled", "stays", "exit", "answers", "checked", "not run"}
 DONE_BY = {"file", "append", "serves", "serves unscheduled", "stays"}
+NO_MARKS = {"figures", "end of figures"}  # between them a program writes what it has measured
 ALONE = {"given", "given serves", "act"}
 COMMENT = re.compile(r"<!--\s*(?P<name>[\w ]+?)(?::[ ]*|\n|\s*(?=-->))(?P<value>.*?)\s*-->", re.DOTALL)
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^`]*)$")
@@ -112,7 +113,9 @@ def steps(page: Path) -> list[Step]:
             last = next(index for index in range(number, len(lines)) if "-->" in lines[index])
             match = COMMENT.search("\n".join(line.strip() for line in lines[number : last + 1]))
             assert match, f"{page}:{number + 1}: this comment is no mark"
-            if match["name"] in ALONE:
+            if match["name"] in NO_MARKS:
+                pass
+            elif match["name"] in ALONE:
                 found.append(_alone(page, number + 1, match["name"], match["value"]))
             else:
                 marks = {**marks, match["name"]: match["value"]}

@@ -177,7 +177,7 @@ def test_housekeeping_keeps_what_the_settings_say(history, now, settings, monkey
     settings.SCHED_TASKS = {"RETENTION": retention}
     monkeypatch.setattr("django_sched_tasks.engine.housekeeping.database.now", lambda: now)
     monkeypatch.setattr("django_sched_tasks.engine.housekeeping.PAUSE", 0)
-    task, housekeeping = history(5), Housekeeping()
+    task, housekeeping = history(5), Housekeeping(is_elsewhere=lambda: False)
     housekeeping._prune()
     housekeeping._prune()
     assert len(kept(task, now)) == left

@@ -333,12 +333,15 @@ VERBS_AND_ARGUMENTS = [
     ("import", "--from", "crontab", "-", "--map", "job=tests.zoo.tasks:ok"),
     ("export",),
     ("prune",),
+    ("maintenance",),
+    ("exclusions",),
+    ("environment",),
     ("health",),
 ]
 
 
 def test_without_tables_every_verb_says_so(transactional_db, monkeypatch, schedtasks):
-    tables = ("sys_scheduler_task", "sys_scheduler_execution")
+    tables = ("sys_scheduler_task", "sys_scheduler_execution", "sys_scheduler_state")
     with_no_need = {"preview"}
     _rename({table: f"{table}_gone" for table in tables})
     try:

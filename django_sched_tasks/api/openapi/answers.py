@@ -41,11 +41,51 @@ class BackfillResultSerializer(serializers.Serializer[Any]):
     fire_times = serializers.ListField(child=UtcDateTimeField())
 
 
+class ExcludedFireTimeSerializer(serializers.Serializer[Any]):
+    """A fire time that will be skipped, and the note of what excludes it."""
+
+    fire_time = UtcDateTimeField()
+    note = serializers.CharField()
+
+
 class FireTimesSerializer(serializers.Serializer[Any]):
     """A trigger in words, and its next fire times."""
 
     description = serializers.CharField()
     fire_times = serializers.ListField(child=UtcDateTimeField())
+    excluded = ExcludedFireTimeSerializer(many=True)
+
+
+class MaintenanceStateSerializer(serializers.Serializer[Any]):
+    """Whether everything is held for maintenance."""
+
+    active = serializers.BooleanField()
+    until = UtcDateTimeField(allow_null=True)
+    note = serializers.CharField()
+    by = serializers.CharField()
+
+
+class ExclusionsStateSerializer(serializers.Serializer[Any]):
+    """The dates and windows in which the fire times of all tasks are skipped."""
+
+    exclusions = serializers.ListField(child=serializers.DictField())
+    descriptions = serializers.ListField(child=serializers.CharField())
+
+
+class EnvironmentSerializer(serializers.Serializer[Any]):
+    """Whether the database belongs to the environment of this process."""
+
+    recorded = serializers.CharField(allow_null=True)
+    here = serializers.CharField(allow_null=True)
+    fits = serializers.BooleanField()
+    problem = serializers.CharField(help_text="What keeps nodes from working on it, in a sentence.")
+
+
+class ConfirmedEnvironmentSerializer(EnvironmentSerializer):
+    """How things stand now, and what was open in the database before."""
+
+    cancelled = serializers.IntegerField(min_value=0, help_text="Executions.")
+    let_go = serializers.IntegerField(min_value=0, help_text="Tasks whose past fire times were let go.")
 
 
 class HealthSerializer(serializers.Serializer[Any]):

@@ -228,7 +228,48 @@ class Preview(Component):
     }
 
 
+EXCLUSIONS: Schema = {"type": "array", "items": OBJECT}
+
+
+class Maintenance(Component):
+    target_class = "django_sched_tasks.api.serializers.MaintenanceSerializer"
+    name = "SchedulerMaintenanceRequest"
+    fields = {"until": INSTANT, "note": _text("pause_note")}
+
+
+class Exclusions(Component):
+    target_class = "django_sched_tasks.api.serializers.ExclusionsSerializer"
+    name = "SchedulerExclusionsRequest"
+    fields = {"exclusions": EXCLUSIONS}
+
+
 # Bodies of answers.
+
+
+class MaintenanceState(Component):
+    target_class = "django_sched_tasks.api.openapi.answers.MaintenanceStateSerializer"
+    name = "SchedulerMaintenance"
+
+
+class ExcludedFireTime(Component):
+    target_class = "django_sched_tasks.api.openapi.answers.ExcludedFireTimeSerializer"
+    name = "TriggerExcludedFireTime"
+
+
+class ExclusionsState(Component):
+    target_class = "django_sched_tasks.api.openapi.answers.ExclusionsStateSerializer"
+    name = "SchedulerExclusions"
+    fields = {"exclusions": EXCLUSIONS, "descriptions": TEXTS}
+
+
+class Environment(Component):
+    target_class = "django_sched_tasks.api.openapi.answers.EnvironmentSerializer"
+    name = "SchedulerEnvironment"
+
+
+class ConfirmedEnvironment(Component):
+    target_class = "django_sched_tasks.api.openapi.answers.ConfirmedEnvironmentSerializer"
+    name = "SchedulerConfirmedEnvironment"
 
 
 class Problem(Component):

@@ -11,9 +11,11 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from django_sched_tasks.api.openapi import answers, parameters
 from django_sched_tasks.api.serializers import (
     BackfillSerializer,
+    ExclusionsSerializer,
     ExecutionSerializer,
     ExecutorSerializer,
     FunctionSerializer,
+    MaintenanceSerializer,
     NodeSerializer,
     PauseSerializer,
     PreviewSerializer,
@@ -197,6 +199,24 @@ class Stats(OpenApiViewExtension):
 
     def view_replacement(self) -> Any:
         return _described(self.target, show=told(answer=answers.FiguresSerializer))
+
+
+class State(OpenApiViewExtension):
+    target_class = "django_sched_tasks.api.state.StateViewSet"
+
+    def view_replacement(self) -> Any:
+        maintenance, exclusions = answers.MaintenanceStateSerializer, answers.ExclusionsStateSerializer
+        confirmed = answers.ConfirmedEnvironmentSerializer
+        return _described(
+            self.target,
+            show_maintenance=told(answer=maintenance),
+            start_maintenance=told(400, answer=maintenance, request=MaintenanceSerializer),
+            end_maintenance=told(answer=maintenance),
+            show_exclusions=told(answer=exclusions),
+            set_exclusions=told(400, answer=exclusions, request=ExclusionsSerializer),
+            show_environment=told(answer=answers.EnvironmentSerializer),
+            confirm_environment=told(400, 413, 415, answer=confirmed),
+        )
 
 
 class Health(OpenApiViewExtension):

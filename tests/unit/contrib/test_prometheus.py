@@ -164,7 +164,6 @@ def test_the_engines_own_signals_say_what_is_counted(counted, make, node, at):
     node.now = at(60)
     node.plan()
     ((claim, _function),) = started = node.start(node.claim())
-    recording.announce_start(claim)
     outcome_result = recording.Result(ended=[_outcome(claim)])
     recording.announce_ends(outcome_result)
     told = counted()

@@ -18,7 +18,7 @@ def queued(db, at):
 
 
 def test_nothing_is_due_where_nothing_is_queued(db):
-    assert peek("default")[1:] == (None, None, 0)
+    assert peek("default")[1:] == (None, None, ())
 
 
 def test_the_earliest_run_is_found_whatever_its_rank(queued, at):
