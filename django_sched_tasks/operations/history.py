@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from django_sched_tasks import database
 from django_sched_tasks.models import NodeState, SchedulerNode, SchedulerTask, TaskExecution
@@ -124,7 +124,9 @@ class _Expired:
             before = self.before(days)
             # What has ended before then has fired before then, and that is how the index knows it.
             old = self._rows().filter(fire_at__lt=before, finished_at__lt=before)
-            with_old = tasks.filter(Exists(old.filter(task=OuterRef("pk"))), retention_days=days)
+            # Not EXISTS, which MariaDB turns into a scan of the whole history.
+            oldest = old.filter(task=OuterRef("pk")).order_by(*_ORDER).values("pk")[:1]
+            with_old = tasks.filter(retention_days=days).alias(oldest=Subquery(oldest)).filter(oldest__isnull=False)
             for task_id in list(with_old.order_by("pk").values_list("pk", flat=True)):
                 yield old.filter(task=task_id).order_by(*_ORDER)
 

@@ -12,7 +12,7 @@ from tests.contract.narrowing import FUNC, narrowed
 pytestmark = pytest.mark.schemathesis
 
 USER = "staff"
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "180"))  # at most, of each of the two runs
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "90"))  # of each of the two runs
 ROWS = 30
 SETTINGS = """
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
