@@ -10,10 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 Teller = Callable[[Any], Any]
 
@@ -39,6 +42,25 @@ class RowSerializer(serializers.ModelSerializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return {name: tell(instance) for name, tell in _tellers(type(self))}
+
+
+class PlainListMixin:
+    """A list whose rows are the columns that its answer shows, without a model's instance around each.
+
+    Attributes:
+        unshown: columns that no answer has, and that cost as much to read as any other.
+        beside: what the query finds beside the columns.
+    """
+
+    unshown: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
+
+    def list(self: Any, request: Request, **_address: Any) -> Response:
+        found = self.filter_queryset(self.get_queryset())
+        columns = [field.attname for field in found.model._meta.concrete_fields if field.attname not in self.unshown]
+        page = self.paginate_queryset(found.values(*columns, *self.beside))
+        rows = [SimpleNamespace(**row) for row in page or ()]
+        return cast(Response, self.get_paginated_response(self.get_serializer(rows, many=True).data))
 
 
 @cache

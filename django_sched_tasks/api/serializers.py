@@ -17,7 +17,7 @@ from rest_framework import serializers
 from django_sched_tasks import definitions, operations, registry, triggers
 from django_sched_tasks.api.reading import MAX_COUNT
 from django_sched_tasks.api.rows import RowSerializer, UtcDateTimeField
-from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.models import Kind, SchedulerNode, SchedulerTask, TaskExecution
 
 
 class WithArguments(RowSerializer):
@@ -27,7 +27,7 @@ class WithArguments(RowSerializer):
         shown = super().to_representation(instance)
         if instance.args or instance.kwargs:
             shown["args"], shown["kwargs"] = registry.hidden_arguments(
-                instance.func, instance.args, instance.kwargs, enqueued=getattr(instance, "is_enqueued", False)
+                instance.func, instance.args, instance.kwargs, enqueued=getattr(instance, "kind", None) == Kind.ENQUEUED
             )
         return shown
 

@@ -16,7 +16,7 @@ from django_sched_tasks.api import reading
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
-from django_sched_tasks.api.rows import utc_text
+from django_sched_tasks.api.rows import PlainListMixin, utc_text
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
     BackfillSerializer,
@@ -30,20 +30,20 @@ from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
 
 RUN = "run_schedulertask"
-# Columns that cost as much to read as any other, and that no answer has.
-UNSHOWN = (
-    *("planned_trigger", "planned_trigger_args", "planned_timezone", "planned_status"),
-    *("plan_at", "follows"),
-)
 BACKFILL_FIELDS = ("start", "end", "reprocess", "limit", "dry_run")
 REPROCESS = {word: word for word in operations.Reprocess.values}
 PAUSE = "pause_schedulertask"
 
 
-class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
+class TaskViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
     """Scheduled tasks, and the verbs for them."""
 
     serializer_class = TaskSerializer
+    unshown = (
+        *("planned_trigger", "planned_trigger_args", "planned_timezone", "planned_status"),
+        *("plan_at", "follows"),
+    )
+    beside = ("last_status",)
     needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN, "backfill": RUN}
     filters = TASK_FILTERS
     search_fields = ("name", "job_id", "func", "description")
@@ -62,7 +62,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
             .values("status")[:1]
         )
         tasks: QuerySet[SchedulerTask] = super().get_queryset()
-        return tasks.annotate(last_status=Subquery(latest)).defer(*UNSHOWN)
+        return tasks.annotate(last_status=Subquery(latest))
 
     def create(self, request: Request) -> Response:
         given = _writable(request)
@@ -165,11 +165,12 @@ def _writable(request: Request) -> dict[str, Any]:
     return {name: value for name, value in reading.read_body(request).items() if name not in READ_ONLY}
 
 
-class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
+class ExecutionViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
     """What became of fire times and requests: of all tasks, or of one where the address names it."""
 
     model = TaskExecution
     serializer_class = ExecutionSerializer
+    unshown = ("overrides", "executor_options", "retry_on", "headers")
     needs = {"cancel": RUN, "retry": RUN}
     filters = EXECUTION_FILTERS
     search_fields = ("task_name", "job_id", "func", "error")

@@ -156,7 +156,8 @@ class AlertRule(models.Model):
         constraints = (models.UniqueConstraint(fields=("task", "condition"), name="sched_alert_rule_once"),)
 
     def __str__(self) -> str:
-        return f"{self.get_condition_display()}: {self.task or _('all tasks')}"
+        concerned = self.task or _("all tasks")
+        return f"{self.get_condition_display()}: {concerned}"
 
     def clean(self) -> None:
         errors: dict[str, Any] = {}

@@ -52,3 +52,22 @@ def test_a_trigger_is_described_in_the_language_of_the_reader_and_in_the_sites_z
     assert "UTC" in in_utc
     assert in_chinese != in_utc
     assert "Asia/Shanghai" in described()
+
+
+def test_a_row_of_a_list_is_the_row_alone(client, task, execution):
+    for path, row in (("tasks/", task), ("executions/", execution)):
+        [listed] = client.get(path).json()["results"]
+        assert listed == client.get(f"{path}{row.pk}/").json()
+
+
+def test_a_declared_task_shows_its_drift_in_a_list(client, task):
+    type(task).objects.filter(pk=task.pk).update(declared={"name": "Other"})
+    [listed] = client.get("tasks/").json()["results"]
+    assert listed["drift"] == client.get(f"tasks/{task.pk}/").json()["drift"] is not None
+
+
+def test_a_page_costs_the_same_statements_however_many_rows_it_has(client, add, django_assert_num_queries):
+    for _ in range(30):
+        add()
+    with django_assert_num_queries(2):
+        assert len(client.get("tasks/").json()["results"]) == 30
