@@ -16,6 +16,7 @@ DATA = ("templates", "static", "locale")
 
 SETTINGS = """
 INSTALLED_APPS += ["rest_framework", "django_sched_tasks"]
+DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=WAL;"}
 """
 URLS = """
 from django.urls import include
