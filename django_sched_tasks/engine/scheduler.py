@@ -68,6 +68,7 @@ class Scheduler:
         now = database.now(using)
         self._clock = DatabaseClock(now)
         self.node.register(now)
+        self._is_registered = True
         operations.record_environment(now, using=using)
         self._hold = Hold(using)
         self._hold.read(now)
@@ -117,7 +118,7 @@ class Scheduler:
                 begun[part].stop(STOP_TIMEOUT)
         for executor in self._executors.values():
             executor.shutdown()
-        if "_clock" in begun:
+        if "_is_registered" in begun:
             self._safely("say that it has stopped", lambda: self.node.stopped(self._clock.now()))
         connections[self.node.using].close()
 
