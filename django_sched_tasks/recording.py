@@ -282,13 +282,13 @@ def _start(claims: Sequence[Claim], now: datetime, using: str, result: Result) -
             _count_missed(missed, using)
         own = [claim for claim in own if claim.id not in late]
         messages = {claim.id: claim.message_id for claim in own if claim.message_id}
+        won: set[int] = set()
         if messages:
-            won = transitions.dispatch(messages, node_id, now, using=using)
-            result.started += [claim for claim in own if claim.id in won]
+            won.update(transitions.dispatch(messages, node_id, now, using=using))
         here = [claim.id for claim in own if not claim.message_id]
         if here:
-            won = transitions.start(here, node_id, now, using=using)
-            result.started += [claim for claim in own if claim.id in won and not claim.message_id]
+            won.update(transitions.start(here, node_id, now, using=using))
+        result.started += [claim for claim in own if claim.id in won]
     ran = [claim.task_id for claim in result.started if not claim.message_id]
     _note_last_run([task_id for task_id in ran if task_id], now, using)
 

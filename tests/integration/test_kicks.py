@@ -1,6 +1,7 @@
 """A lost kick between the engine's threads is seconds of silence, with every row in order."""
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -27,13 +28,8 @@ def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
     claims = [claim(row, uuid.uuid4()) for row in rows[:4]] + [claim(rows[4], node.id)]
     for item in claims:
         recorder.accept(item, function)
-    executor.start()
-    recorder.start()
-    try:
+    with at_work(executor, recorder):
         until(lambda: TaskExecution.objects.get(pk=rows[4].pk).status == "succeeded", within=5)
-    finally:
-        recorder.stop(5)
-        executor.shutdown()
     assert recorder.slots_in_use() == 0
 
 
@@ -58,43 +54,38 @@ def test_an_execution_that_was_claimed_before_a_death_and_again_after_it_is_call
     row = execution(0, claimed_by=node.id)
     recorder.accept(claim(row, uuid.uuid4()), function)
     recorder.accept(claim(row, node.id), function)
-    executor.start()
-    recorder.start()
-    try:
+    with at_work(executor, recorder):
         until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
         until(recorder.is_idle, within=5)
-    finally:
-        recorder.stop(5)
-        executor.shutdown()
     assert [given.node_id for given in executor.given] == [node.id]
     assert recorder.slots_in_use() == 0
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("between", ["in the backlog", "on its way to start"])
-def test_an_execution_that_a_node_claims_twice_before_it_learns_of_its_death_is_called_once(between):
+def test_an_execution_that_a_node_claims_twice_before_it_learns_of_its_death_is_called_once():
     """Others have released it meanwhile; the row knows only one claim, by the same name."""
     executor = CountingExecutor("default", max_workers=2)
     node, recorder = recording(executor)
     function = registry.resolve("tests.zoo.tasks:ok")
     row = execution(0, claimed_by=node.id)
     recorder.accept(claim(row, node.id), function)
-    if between == "on its way to start":
-        recorder._gather()  # as its thread does, before the commit
-        recorder.accept(claim(row, node.id), function)
-        assert recorder._gather() is None
-        return
     recorder.accept(claim(row, node.id), function)
-    executor.start()
-    recorder.start()
-    try:
+    with at_work(executor, recorder):
         until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
         until(recorder.is_idle, within=5)
-    finally:
-        recorder.stop(5)
-        executor.shutdown()
     assert len(executor.given) == 1
     assert recorder.slots_in_use() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_execution_that_is_on_its_way_to_start_is_not_taken_over_again():
+    node, recorder = recording(ThreadExecutor("default", max_workers=2))
+    function = registry.resolve("tests.zoo.tasks:ok")
+    row = execution(0, claimed_by=node.id)
+    recorder.accept(claim(row, node.id), function)
+    recorder._gather()  # as its thread does, before the commit
+    recorder.accept(claim(row, node.id), function)
+    assert recorder._gather() is None
 
 
 class RefusingExecutor(ThreadExecutor):
@@ -114,15 +105,21 @@ def test_an_executor_that_refuses_a_run_fails_it_and_the_others_go_on():
     rows = [execution(number, claimed_by=node.id, args=[number]) for number in range(2)]
     for row in rows:
         recorder.accept(claim(row, node.id), function)
+    with at_work(executor, recorder):
+        until(lambda: not TaskExecution.objects.open().exists(), within=5)
+    told = list(TaskExecution.objects.order_by("pk").values_list("status", "error"))
+    assert told == [("failed", "RuntimeError: no room for this one"), ("succeeded", "")]
+
+
+@contextmanager
+def at_work(executor, recorder):
     executor.start()
     recorder.start()
     try:
-        until(lambda: not TaskExecution.objects.open().exists(), within=5)
+        yield
     finally:
         recorder.stop(5)
         executor.shutdown()
-    told = list(TaskExecution.objects.order_by("pk").values_list("status", "error"))
-    assert told == [("failed", "RuntimeError: no room for this one"), ("succeeded", "")]
 
 
 def recording(executor):
