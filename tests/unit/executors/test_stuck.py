@@ -90,7 +90,7 @@ def test_a_node_gives_its_slot_to_nobody_and_then_to_the_next(accepted, node, le
     try:
         until(lambda: status(first[0]) == "timed_out", within=10)
         assert (recorder.slots_in_use(), recorder.stuck_slots()) == (1, 1)
-        assert recorder.is_idle()  # a drain does not wait for it
+        until(recorder.is_idle, within=10)  # a drain does not wait for it, though it goes on
         assert status(second[0]) == "claimed"
         let_go.set()
         until(lambda: status(second[0]) == "succeeded", within=10)
