@@ -5,15 +5,19 @@ PORT ?= 8000
 FORM ?= soak
 DATABASE ?= sqlite
 MINUTES ?= 30
+# What `make benchmarks` is told besides, such as "--rounds 3"; python -m benchmarks --help lists it.
+BENCHMARKS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# The peers that benchmarks measure have an environment of their own, so that tests meet none of them.
+PEERS := .venv-benchmarks
 MANAGE := $(BIN)/python example_project/manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak mutations burst clean
+.PHONY: help demo test lint docs soak mutations burst benchmarks clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Serve the example site on http://127.0.0.1:$PORT (8000), with running tasks
 	@$(MANAGE) migrate --verbosity 0
@@ -43,8 +47,12 @@ mutations: $(VENV)/.installed-chaos ## Take guards out of the engine, one at a t
 burst: $(VENV)/.installed-chaos ## Run 10,000 tasks due in the same second on four nodes, and log how long it takes
 	CHAOS=full CHAOS_LOG=1 $(BIN)/python -m pytest -q -n 0 -p no:randomly -o faulthandler_timeout=1800 -m chaos tests/chaos/test_starts.py -k s10
 
+benchmarks: $(PEERS)/.installed ## Measure it beside its peers, for hours, and put the figures into the documentation
+	$(PEERS)/bin/python -m benchmarks --json benchmarks/results.json $(BENCHMARKS)
+	$(PEERS)/bin/python -m benchmarks.publish
+
 clean: ## Remove all that these commands made, the demo's database too
-	rm -rf $(VENV) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .coverage .coverage.* htmlcov .hypothesis
 	rm -f example_project/db.sqlite3 example_project/db.sqlite3-*
 
@@ -60,4 +68,11 @@ $(VENV)/.installed $(addprefix $(VENV)/.installed-,test dev soak-sqlite soak-pos
 	@echo "Installing into $(VENV), which takes a moment ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.$(EXTRAS)'
+	@touch $@
+
+$(PEERS)/.installed: pyproject.toml benchmarks/requirements.txt
+	@echo "Installing into $(PEERS), which takes a moment ..."
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[postgres,mysql]' \
+		--requirement benchmarks/requirements.txt
 	@touch $@

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Count, Q
 
 from django_sched_tasks import database
-from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution, transitions
+from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution, postgresql, transitions
 
 WINDOW = 1_000  # executions that are read and let in at a time: a backfill may queue many more
 
@@ -37,7 +37,7 @@ def admit(task_ids: Collection[int], *, keys: Collection[str] = (), using: str) 
     Whoever grants room holds the lock on the rows of all tasks concerned, so two nodes never grant the same room.
     """
     keys = {key for key in keys if key}
-    if not _groups(task_ids, keys, using=using):
+    if not _is_awaited(task_ids, keys, using=using):
         return []
     return database.retrying(lambda: _admit(task_ids, keys, using=using), using=using)
 
@@ -53,6 +53,13 @@ def admit_all(*, using: str) -> list[int]:
 
 def _waiting(condition: Q, *, using: str) -> Any:
     return TaskExecution.objects.using(using).waiting().exclude(reason=Reason.COALESCING).filter(condition)
+
+
+def _is_awaited(task_ids: Collection[int], keys: Collection[str], *, using: str) -> bool:
+    """Asked after every group of runs that have ended; mostly nobody waits."""
+    if connections[using].vendor == "postgresql":
+        return postgresql.is_awaited(task_ids, keys, using=using)
+    return bool(_groups(task_ids, keys, using=using))
 
 
 def _groups(task_ids: Collection[int], keys: Collection[str], *, using: str) -> set[Group]:

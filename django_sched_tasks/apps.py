@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core import mail
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -15,11 +16,23 @@ class SchedTasksConfig(AppConfig):
         from django_sched_tasks import autostart, checks  # noqa: F401, PLC0415 - the checks register themselves
 
         post_migrate.connect(sync_after_migrate, sender=self)
+        if _is_tasks_backend():
+            from django_sched_tasks import tasks_backend  # noqa: PLC0415 - Django's task framework may be missing
+
+            tasks_backend.connect_signals()
         if apps.is_installed("django.contrib.admin"):
             from django_sched_tasks.contrib import history  # noqa: PLC0415
 
             history.connect()
+        if apps.is_installed("drf_spectacular"):
+            from django_sched_tasks.api import openapi  # noqa: F401, PLC0415 - its extensions register themselves
         autostart.on_ready()
+
+
+def _is_tasks_backend() -> bool:
+    """Whether Django's task framework may enqueue here; a subclass of the backend says so itself once it is used."""
+    backends = getattr(settings, "TASKS", None) or {}
+    return any(entry.get("BACKEND", "").startswith(f"{SchedTasksConfig.name}.") for entry in backends.values())
 
 
 def sync_after_migrate(using: str, **options: Any) -> None:

@@ -23,7 +23,7 @@ from uuid import UUID
 
 import django
 
-from django_sched_tasks import alarms
+from django_sched_tasks import alarms, hooks
 from django_sched_tasks.exceptions import FunctionNotFound, RunCancelled, RunTimedOut
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def serve(orders: IO[bytes]) -> None:
     """Get ready, then run one execution after another until the parent has no more for us."""
     answers = _take_standard_streams()
     settings = decode(orders.readline())
+    hooks.is_child = True
     _end_with(settings["parent"])
     _limit_memory(settings["max_memory"])
     _answer(answers, {"problem": _set_up()})
@@ -140,7 +141,7 @@ def _run(order: dict[str, Any]) -> Outcome:
 
     claim: Claim = revive(Claim, order)
     try:
-        function = registry.resolve(claim.func)
+        function = registry.resolve(claim.func, enqueued=claim.is_enqueued)
     except FunctionNotFound as error:
         return runner.failed(claim, error, 0.0)
     alarm = alarms.Alarms()

@@ -10,7 +10,7 @@ import difflib
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -19,17 +19,35 @@ Queues = dict[str, int | None]
 
 SETTING = "SCHED_TASKS"
 SHORTEST_TOKEN = 16
+LONGEST_ENVIRONMENT = 128
 AUTO_START_VARIABLE = "SCHED_TASKS_AUTO_START"
+RUN_COMMAND = "django_sched_tasks.commands:run_command"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of the dict: its default, whether a value is right, and that in words."""
+    """One key of the dict: its default, whether a value is right, and that in words.
+
+    A key that is a dict itself has ``options``, each described like a key.
+    """
 
     default: Any
     is_valid: Callable[[Any], bool]
     expected: str
     is_secret: bool = False
+    options: Mapping[str, Key] = field(default_factory=dict)
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_token(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN)
 
 
 def _is_positive(value: Any) -> bool:
@@ -58,6 +76,16 @@ def _is_queues(value: Any) -> bool:
     return _is_names(value)
 
 
+def _is_retention(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and set(value) <= {"days", "count"}
+        and ("days" not in value or _is_positive(value["days"]))
+        and ("count" not in value or (_is_count(value["count"]) and value["count"] > 0))
+    )
+
+
 def _is_executors(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
@@ -75,6 +103,41 @@ DEFAULT_EXECUTORS = {
     "default": {"BACKEND": "django_sched_tasks.executors.ThreadExecutor", "OPTIONS": {"max_workers": 10}},
 }
 
+PROMETHEUS = {
+    "TOKEN": Key(None, _is_token, "a secret text of at least 16 characters, or None", is_secret=True),
+    "TASK_LABELS": Key(False, _is_bool, "True or False"),
+    "MOST_TASKS": Key(500, _is_count, "a whole number, 0 or more"),
+    "ADDRESS": Key("127.0.0.1", lambda value: isinstance(value, str), "an address to listen on, such as '0.0.0.0'"),
+    "PORT": Key(
+        None,
+        lambda value: value is None or (_is_count(value) and 0 < value < 65_536),
+        "a port from 1 to 65535, or None",
+    ),
+}
+
+SENTRY = {
+    "CHECK_INS": Key(True, _is_bool, "True or False"),
+    "CHECKIN_MARGIN": Key(1, _is_count, "a whole number of minutes, 0 or more"),
+    "MAX_RUNTIME": Key(60, lambda value: _is_count(value) and value > 0, "a whole number of minutes, 1 or more"),
+}
+
+ALERTS = {
+    "INTERVAL": Key(15.0, _is_positive, "seconds, more than 0"),
+    "FROM_REQUESTS": Key(False, _is_bool, "True or False"),
+    "RESOLVE_AFTER": Key(60.0, _is_positive, "seconds, more than 0"),
+    "EMAIL_WINDOW": Key(30.0, _is_positive, "seconds, more than 0"),
+    "EMAIL_INTERVAL": Key(300.0, _is_positive, "seconds, more than 0"),
+    "WEBHOOK_TIMEOUT": Key(10.0, _is_positive, "seconds, more than 0"),
+    "WEBHOOK_RETRY_DELAY": Key(30.0, _is_positive, "seconds, more than 0"),
+    "GIVE_UP_AFTER": Key(86_400.0, _is_positive, "seconds, more than 0"),
+    "RETENTION_DAYS": Key(90, _is_positive, "days, more than 0"),
+    "BASE_URL": Key(
+        "",
+        lambda value: isinstance(value, str) and (not value or value.startswith(("http://", "https://"))),
+        "the site's address, such as 'https://example.org', or ''",
+    ),
+}
+
 KEYS: dict[str, Key] = {
     "AUTO_START": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "LOCK_FILE": Key(
@@ -82,10 +145,16 @@ KEYS: dict[str, Key] = {
         lambda value: value is None or (isinstance(value, str | os.PathLike) and bool(os.fspath(value))),
         "the path of a file, or None",
     ),
+    "ENVIRONMENT": Key(
+        None,
+        lambda value: value is None or (isinstance(value, str) and 0 < len(value) <= LONGEST_ENVIRONMENT),
+        "a name such as 'production', of at most 128 characters, or None",
+    ),
     "TASK_MODULES": Key(
         ("tasks", "jobs", "sched_tasks", "module.*"), _is_names, "a list of module names such as 'tasks' or 'module.*'"
     ),
     "ALLOWED_FUNCS": Key((), _is_names, "a list of patterns such as 'shop.reports:daily' or 'shop.reports:*'"),
+    "COMMANDS": Key((), _is_names, "a list of names of management commands such as 'clearsessions'"),
     "SYNC_AFTER_MIGRATE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "EXECUTORS": Key(
         DEFAULT_EXECUTORS,
@@ -110,10 +179,8 @@ KEYS: dict[str, Key] = {
     "SHUTDOWN_GRACE": Key(10.0, _is_positive, "seconds, more than 0"),
     "RETENTION": Key(
         {"days": 90},
-        lambda value: (
-            value is None or (isinstance(value, Mapping) and set(value) == {"days"} and _is_positive(value["days"]))
-        ),
-        "{'days': N}, or None to keep all",
+        lambda value: value is None or _is_retention(value),
+        "{'days': N}, {'count': N} with a whole number, or both; None keeps all",
     ),
     "OUTPUT_LIMIT": Key(
         65_536, lambda value: _is_count(value) and value >= 1_000, "a number of characters, 1000 or more"
@@ -126,14 +193,24 @@ KEYS: dict[str, Key] = {
     ),
     "HEALTH_TOKEN": Key(
         None,
-        lambda value: value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN),
+        _is_token,
         "a secret text of at least 16 characters, or None",
         is_secret=True,
     ),
+    "PROMETHEUS": Key({}, _is_dict, "a dict of options", options=PROMETHEUS),
+    "SENTRY": Key({}, _is_dict, "a dict of options", options=SENTRY),
+    "ALERTS": Key({}, _is_dict, "a dict of options", options=ALERTS),
     "API_PERMISSION_CLASSES": Key(
         ("django_sched_tasks.api.permissions.SchedulerPermission",), _is_names, "a list of dotted paths"
     ),
 }
+
+
+def option(name: str, option: str) -> Any:
+    """The value of an option of a key that is a dict itself, judged as :func:`get` judges the key."""
+    key = KEYS[name].options[option]
+    value = get(name).get(option, key.default)
+    return value if key.is_valid(value) else key.default
 
 
 def _given() -> Mapping[str, Any]:
@@ -157,20 +234,28 @@ def problems() -> Iterator[tuple[str, str, str]]:
     if not isinstance(value, Mapping):
         yield SETTING, f"{SETTING} is a {type(value).__name__}; it must be a dict.", f"Write {SETTING} = {{...}}."
         return
-    for name in value:
-        if name not in KEYS:
-            nearest = difflib.get_close_matches(str(name), KEYS, n=1, cutoff=0.5)
-            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(KEYS)}."
-            yield str(name), f"{SETTING} has an unknown key {name!r}.", hint
-        elif not KEYS[name].is_valid(value[name]):
-            shown = "not as it must be" if KEYS[name].is_secret else repr(value[name])
-            yield name, f"{SETTING}[{name!r}] is {shown}.", f"It must be {KEYS[name].expected}."
+    yield from _wrong_keys(SETTING, value, KEYS)
+    for name, key in KEYS.items():
+        if key.options:
+            for _option, sentence, hint in _wrong_keys(f"{SETTING}[{name!r}]", get(name), key.options):
+                yield name, sentence, hint
     if node_timeout() <= heartbeat_interval():
         yield (
             "NODE_TIMEOUT",
             f"NODE_TIMEOUT ({node_timeout()} s) is not above HEARTBEAT_INTERVAL ({heartbeat_interval()} s).",
             "A node would be declared dead between two signs of life; let it miss several.",
         )
+
+
+def _wrong_keys(where: str, given: Mapping[str, Any], known: Mapping[str, Key]) -> Iterator[tuple[str, str, str]]:
+    for name in given:
+        if name not in known:
+            nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known keys: {', '.join(known)}."
+            yield str(name), f"{where} has an unknown key {name!r}.", hint
+        elif not known[name].is_valid(given[name]):
+            shown = "not as it must be" if known[name].is_secret else repr(given[name])
+            yield name, f"{where}[{name!r}] is {shown}.", f"It must be {known[name].expected}."
 
 
 def auto_start() -> bool:
@@ -189,12 +274,24 @@ def lock_file() -> str | None:
     return None if value is None else os.fspath(value)
 
 
+def environment() -> str | None:
+    """The name of the environment that this process belongs to."""
+    value = get("ENVIRONMENT")
+    return None if value is None else str(value)
+
+
 def task_modules() -> tuple[str, ...]:
     return tuple(get("TASK_MODULES"))
 
 
 def allowed_funcs() -> tuple[str, ...]:
-    return tuple(get("ALLOWED_FUNCS"))
+    """Patterns of functions; the one that runs management commands is among them where any may be scheduled."""
+    return (*get("ALLOWED_FUNCS"), *([RUN_COMMAND] if commands() else []))
+
+
+def commands() -> tuple[str, ...]:
+    """The management commands that may be scheduled."""
+    return tuple(get("COMMANDS"))
 
 
 def sync_after_migrate() -> bool:
@@ -249,8 +346,14 @@ def shutdown_grace() -> float:
 
 def retention_days() -> float | None:
     """How long ended executions are kept; None means for ever."""
-    value = get("RETENTION")
-    return None if value is None else float(value["days"])
+    value = (get("RETENTION") or {}).get("days")
+    return None if value is None else float(value)
+
+
+def retention_count() -> int | None:
+    """How many ended executions of each task are kept; None means all."""
+    value: int | None = (get("RETENTION") or {}).get("count")
+    return value
 
 
 def output_limit() -> int:

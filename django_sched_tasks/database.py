@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from django.apps import apps
 from django.db import (
@@ -17,10 +18,13 @@ from django.db import (
     OperationalError,
     connections,
     router,
+    transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +32,15 @@ RETRIES = 6
 
 T = TypeVar("T")
 
+_own: WeakSet[BaseDatabaseWrapper] = WeakSet()
+_keeps_plans: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
 # SQLSTATEs and error numbers of a conflict that the same transaction, tried again, may not meet.
 _POSTGRESQL_CONFLICTS = {"40001", "40P01", "55P03"}
 _MYSQL_CONFLICTS = {1020, 1205, 1213}
+# What the databases say of a missing table or column.
+_MYSQL_UNMIGRATED = {1146, 1054}
+_SQLITE_UNMIGRATED = ("no such table", "no such column", "has no column named")
 
 
 def alias() -> str:
@@ -51,6 +61,11 @@ def now(using: str | None = None) -> datetime:
         cursor.execute(f"SELECT {clock_sql(wrapper)}")
         instant: datetime = as_instant(cursor.fetchone()[0])
         return instant
+
+
+def on_commit(act: Callable[[], object], *, using: str) -> None:
+    """Do it once the transaction is committed, at once outside one; what it raises is logged and changes nothing."""
+    transaction.on_commit(act, using=using, robust=True)
 
 
 def clock_sql(wrapper: BaseDatabaseWrapper) -> str:
@@ -94,7 +109,16 @@ def is_unmigrated(error: BaseException) -> bool:
         return False
     if getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703"):
         return True
-    return (bool(error.args) and error.args[0] in (1146, 1054)) or "no such table" in str(error)
+    if error.args and error.args[0] in _MYSQL_UNMIGRATED:
+        return True
+    return any(words in str(error) for words in _SQLITE_UNMIGRATED)
+
+
+def trouble(error: BaseException) -> str:
+    """Why the database did not answer, and what to do, in a sentence for people."""
+    if is_unmigrated(error):
+        return _("The tables are missing or of another release: run 'manage.py migrate'.")
+    return _("The database cannot be asked: %s") % str(error).strip()
 
 
 def retrying(work: Callable[[], T], *, using: str | None = None) -> T:
@@ -135,7 +159,36 @@ def adopt_own_connection() -> BaseDatabaseWrapper:
     if shares_memory(wrapper):
         return wrapper
     connections[using] = own
+    _own.add(own)
     return own
+
+
+def busy_cursor(using: str) -> CursorWrapper:
+    """A cursor for a statement that is sent again and again.
+
+    On PostgreSQL the server keeps its plan, on connections of the engine whose session is theirs alone: behind a pooler
+    that shares sessions a plan would be looked for in the wrong one. Such a pooler names itself, and not the server's
+    process, as the other end.
+    """
+    wrapper = connections[using]
+    if wrapper not in _own or wrapper.vendor != "postgresql":
+        return wrapper.cursor()
+    wrapper.ensure_connection()
+    session: Any = wrapper.connection
+    if not hasattr(session, "prepare_threshold"):  # psycopg2
+        return wrapper.cursor()
+    if session not in _keeps_plans:
+        with wrapper.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            _keeps_plans[session] = cursor.fetchone()[0] == session.info.backend_pid
+        if _keeps_plans[session] and session.prepare_threshold is None:
+            session.prepare_threshold = 5
+    if not _keeps_plans[session]:
+        return wrapper.cursor()
+    from django.db.backends.postgresql import base  # noqa: PLC0415 - needs a driver for PostgreSQL
+
+    server_binding: Any = base.ServerBindingCursor
+    return wrapper.make_cursor(server_binding(session))
 
 
 def shares_memory(wrapper: BaseDatabaseWrapper) -> bool:
@@ -148,6 +201,8 @@ def _tune_postgresql(options: dict[str, Any]) -> None:
     options.setdefault("connect_timeout", 5)
     options.setdefault("application_name", "django-sched-tasks")
     own = "-c idle_in_transaction_session_timeout=10s -c statement_timeout=30s -c lock_timeout=5s"
+    # The engine reads a few rows by their index, however small the tables look in statistics that are out of date.
+    own += " -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
     options["options"] = f"{options.get('options', '')} {own}".strip()
 
 

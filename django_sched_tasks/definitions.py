@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import conf, registry, triggers
+from django_sched_tasks import conf, exclusions, registry, triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
 from django_sched_tasks.models import OnCrash, SchedulerTask
 from django_sched_tasks.payload import problem
@@ -36,6 +36,10 @@ POLICIES = (
     "on_crash",
     "pause_on_failure",
     "priority",
+    "exclusions",
+    "max_runs",
+    "retention_days",
+    "retention_count",
 )
 # What people may give; all else of a task is told by the engine, or by its verbs.
 FIELDS = (
@@ -55,7 +59,7 @@ FUNCTION_FIELDS = ("func", "args", "kwargs")
 CALL_FIELDS = (*FUNCTION_FIELDS, "transactional")
 JSON_FIELDS: dict[str, type] = {
     **dict.fromkeys(("trigger_args", "kwargs", "executor_options"), dict),
-    **dict.fromkeys(("args", "retry_on"), list),
+    **dict.fromkeys(("args", "retry_on", "exclusions"), list),
 }
 NEEDED_TEXT = ("name", "job_id", "queue", "executor")
 IDEMPOTENCY_KEY_LENGTH = 64
@@ -157,6 +161,9 @@ def _clean_field(name: str, value: Any, base: SchedulerTask, cleaned: dict[str, 
     if name == "retry_on" and (complaint := _wrong_exceptions(value)):
         errors[name] = [complaint]
         return
+    if name == "exclusions" and (complaints := _wrong_exclusions(value)):
+        errors[name] = complaints
+        return
     if name in JSON_FIELDS or name in ("trigger", "func"):
         cleaned[name] = value  # checked as a whole, by the rooms that know them
         return
@@ -195,13 +202,14 @@ def _wanted(name: str, field: Any, value: Any) -> str | None:
         return None if isinstance(value, JSON_FIELDS[name]) else wanted
     if isinstance(field, models.CharField | models.TextField):
         return None if isinstance(value, str) else _("text")
-    if isinstance(value, list | dict):
-        return _("a single value")
-    if isinstance(value, bool) and not isinstance(field, models.BooleanField):
-        return _("a number")
-    if isinstance(value, float) and isinstance(field, models.IntegerField) and not value.is_integer():
-        return _("a whole number")
-    return None
+    if value is None:
+        return None  # the column knows whether it may be
+    if isinstance(field, models.BooleanField):
+        return None if isinstance(value, bool) else _("true or false")
+    if isinstance(field, models.IntegerField):
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        return None if is_whole and not isinstance(value, bool) else _("a whole number")
+    return None if isinstance(value, int | float) and not isinstance(value, bool) else _("a number")
 
 
 def _too_large(name: str, value: Any) -> str | None:
@@ -245,6 +253,14 @@ def _wrong_exceptions(names: list[Any]) -> str | None:
             hint = _(" Did you mean '%(name)s'?") % {"name": nearest[0]} if nearest else ""
             return text % {"given": repr(given), "hint": hint}
     return None
+
+
+def _wrong_exclusions(value: Any) -> list[str]:
+    try:
+        exclusions.read(value)
+    except InvalidDefinition as error:
+        return error.errors["exclusions"]
+    return []
 
 
 def _is_builtin_exception(name: str) -> bool:

@@ -59,6 +59,10 @@ class WorkerDied(SchedTasksError):
     """The process that ran a function ended before the function returned."""
 
 
+class RunLost(SchedTasksError):
+    """Whether the run has ended is not known: its node or worker died, or gave no sign of life."""
+
+
 class RunTimedOut(BaseException):
     """The run has taken longer than its timeout.
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F
 from django.dispatch import Signal
 
@@ -90,25 +91,64 @@ class Result:
 
 
 def write(group: Group, now: datetime, using: str) -> Result:
+    """Commit the group, and do what follows from it."""
+    return follow_up(commit(group, now, using), now, using)
+
+
+def commit(group: Group, now: datetime, using: str) -> Result:
+    """Write the group; once it is committed, :func:`follow_up` must come, after what can wait for nothing."""
     result = Result()
-    with transaction.atomic(using=using):
-        if group.ended:
-            recorded = [outcome for outcome in group.ended if outcome.is_recorded]
-            to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
-            result.ended = recorded + (transitions.finish(to_record, using=using) if to_record else [])
-            retried = retry_failed(
-                [outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using
-            )
-            followers = _queue_followers(result.ended, retried, now, using)
-            result.let_in = bool(retried or followers)
-        result.handed_back = _settle_messages(group, using)
-        if group.starts:
-            _start([claim for claim, _ in group.starts], now, using, result)
+    if not _write_at_once(group, now, using, result):
+        with transaction.atomic(using=using):
+            _write_all(group, now, using, result)
+    return result
+
+
+def follow_up(result: Result, now: datetime, using: str) -> Result:
+    """What is committed stands, and must not be written again: this never raises, and a sweep mends what it leaves."""
     try:
         _follow_up(result, now, using)
-    except Exception:  # what is committed stands, and must not be written again; a sweep mends what is left undone
+    except Exception:
         logger.exception("Runs are recorded, but what follows from it could not be done now")
     return result
+
+
+def _write_at_once(group: Group, now: datetime, using: str, result: Result) -> bool:
+    """Where a statement can do it all, as for most groups on PostgreSQL, it is the whole transaction."""
+    wrapper = connections[using]
+    if wrapper.vendor != "postgresql" or wrapper.in_atomic_block or not _is_plain(group, now):
+        return False
+    to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
+    done = transitions.record(to_record, [claim for claim, _ in group.starts], now, using=using, unless_followed=True)
+    if done is None:
+        return False
+    result.ended = [outcome for outcome in group.ended if outcome.is_recorded] + done.ended
+    result.started = done.started
+    return True
+
+
+def _is_plain(group: Group, now: datetime) -> bool:
+    """Nothing to try again, to send or to miss; whether something follows is for the database to say."""
+    return not (
+        group.sent
+        or group.unsent
+        or any(_may_retry(outcome) for outcome in group.ended)
+        or any(claim.message_id or claim.is_too_late(now) for claim, _ in group.starts)
+    )
+
+
+def _write_all(group: Group, now: datetime, using: str, result: Result) -> None:
+    to_record = [outcome for outcome in group.ended if not outcome.is_recorded]
+    here = _start_elsewhere([claim for claim, _ in group.starts], now, using, result)
+    done = transitions.record(to_record, here, now, using=using)
+    assert done is not None
+    result.ended = [outcome for outcome in group.ended if outcome.is_recorded] + done.ended
+    result.started += done.started
+    if group.ended:
+        retried = retry_failed([outcome.execution_id for outcome in result.ended if _may_retry(outcome)], now, using)
+        followers = _queue_followers(result.ended, retried, now, using)
+        result.let_in = bool(retried or followers)
+    result.handed_back = _settle_messages(group, using)
 
 
 def _queue_followers(
@@ -128,7 +168,7 @@ def begin(execution_id: int, message_id: str, worker: str, now: datetime, using:
     with transaction.atomic(using=using):
         claim = transitions.begin(execution_id, message_id, worker, now, using=using)
         if claim is not None and claim.task_id is not None:
-            _note_last_run([claim.task_id], now, using)
+            transitions.note_starts([claim.task_id], now, using=using)
     return claim
 
 
@@ -150,6 +190,7 @@ def give_up(execution: TaskExecution, now: datetime, using: str, *, has_expired:
         job_id=execution.job_id,
         node_id=None,
         status=status.value,
+        kind=execution.kind,
         reason=reason.value,
         concurrency_key=execution.concurrency_key,
     )
@@ -172,7 +213,7 @@ def without_values(outcome: Outcome, error: Exception) -> Outcome:
 
 def announce_start(claim: Claim) -> None:
     if signals.execution_started.receivers:
-        _send(signals.execution_started, claim, ExecutionStatus.RUNNING)
+        _send(signals.execution_started, claim, ExecutionStatus.RUNNING, run_at=claim.run_at)
 
 
 def announce_dispatch(claim: Claim) -> None:
@@ -189,20 +230,22 @@ def announce_return(claims: Iterable[Claim]) -> None:
 def announce_ends(result: Result) -> None:
     if signals.execution_finished.receivers:
         for outcome in result.ended:
-            _send(signals.execution_finished, outcome, outcome.status, outcome.reason)
+            _send(signals.execution_finished, outcome, outcome.status, outcome.reason, duration=outcome.duration)
         for claim in result.missed:
             _send(signals.execution_finished, claim, ExecutionStatus.MISSED, Reason.GRACE)
 
 
-def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "") -> None:
+def _send(signal: Signal, run: Claim | Outcome, status: str, reason: str = "", **more: Any) -> None:
     signals.send(
         signal,
         TaskExecution,
         execution_id=run.id if isinstance(run, Claim) else run.execution_id,
         task_id=run.task_id,
         job_id=run.job_id,
+        kind=run.kind,
         status=str(status),
         reason=reason,
+        **more,
     )
 
 
@@ -258,7 +301,7 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> set[int]:
     """
     if not ids:
         return set()
-    rows = TaskExecution.objects.using(using).filter(pk__in=ids, attempt__lte=F("max_retries"), task__isnull=False)
+    rows = TaskExecution.objects.using(using).wanted().filter(pk__in=ids, attempt__lte=F("max_retries"))
     failed = list(rows.filter(cancel_requested_at__isnull=True).order_by("pk"))
     retries = []
     for execution in failed:
@@ -271,40 +314,30 @@ def retry_failed(ids: Sequence[int], now: datetime, using: str) -> set[int]:
     return {execution.pk for execution in failed}
 
 
-def _start(claims: Sequence[Claim], now: datetime, using: str, result: Result) -> None:
-    """Mark the claims as running or dispatched; what has become too late meanwhile is missed instead."""
+def _start_elsewhere(claims: Sequence[Claim], now: datetime, using: str, result: Result) -> list[Claim]:
+    """Mark as dispatched what is to be sent, and as missed what has become too late; answers what is left to start."""
+    late = [claim for claim in claims if claim.is_too_late(now)]
+    if late:
+        result.missed = _won(late, lambda ids, node_id: transitions.miss(ids, node_id, now, using=using))
+        _count_missed({claim.id for claim in result.missed}, using)
+    in_time = [claim for claim in claims if claim not in late] if late else claims
+    messages = {claim.id: claim.message_id for claim in in_time if claim.message_id}
+    if messages:
+        sendable = [claim for claim in in_time if claim.message_id]
+        result.started = _won(
+            sendable,
+            lambda ids, node_id: transitions.dispatch({pk: messages[pk] for pk in ids}, node_id, now, using=using),
+        )
+    return [claim for claim in in_time if not claim.message_id]
+
+
+def _won(claims: Sequence[Claim], move: Callable[[list[int], UUID | None], Collection[int]]) -> list[Claim]:
+    """Those of the claims whose change of state won, each made in the name of the node that has it."""
+    won: list[Claim] = []
     for node_id in {claim.node_id for claim in claims}:
-        own = [claim for claim in claims if claim.node_id == node_id]
-        late = [claim.id for claim in own if claim.is_too_late(now)]
-        if late:
-            missed = set(transitions.miss(late, node_id, now, using=using))
-            result.missed += [claim for claim in own if claim.id in missed]
-            _count_missed(missed, using)
-        own = [claim for claim in own if claim.id not in late]
-        messages = {claim.id: claim.message_id for claim in own if claim.message_id}
-        won: set[int] = set()
-        if messages:
-            won.update(transitions.dispatch(messages, node_id, now, using=using))
-        here = [claim.id for claim in own if not claim.message_id]
-        if here:
-            won.update(transitions.start(here, node_id, now, using=using))
-        result.started += [claim for claim in own if claim.id in won]
-    ran = [claim.task_id for claim in result.started if not claim.message_id]
-    _note_last_run([task_id for task_id in ran if task_id], now, using)
-
-
-def _note_last_run(task_ids: Sequence[int], now: datetime, using: str) -> None:
-    """The tasks' ``last_run``, one statement for all that started as often in this group.
-
-    Two nodes that start runs of the same tasks at once may deadlock here. That is rare, and the group is then written
-    anew, which costs less than a statement in every group to lock the rows in order.
-    """
-    by_times: dict[int, list[int]] = {}
-    for task_id, times in Counter(task_ids).items():
-        by_times.setdefault(times, []).append(task_id)
-    for times, ids in by_times.items():
-        rows = SchedulerTask.objects.using(using).filter(pk__in=sorted(ids))
-        rows.update(last_run=now, run_count=F("run_count") + times)
+        own = {claim.id: claim for claim in claims if claim.node_id == node_id}
+        won += [own[pk] for pk in move(list(own), node_id)]
+    return won
 
 
 def _count_missed(ids: Collection[int], using: str) -> None:

@@ -31,10 +31,14 @@ def _names(words: tuple[str, ...]) -> re.Pattern[str]:
 
 @lru_cache(maxsize=8)
 def _assignments(words: tuple[str, ...]) -> re.Pattern[str]:
-    """``password=…``, ``"api_key": "…"`` and the like, in running text."""
+    """``password=…``, ``"api_key": "…"`` and the like, in running text.
+
+    It is tried once for each word, at its beginning: otherwise a word of some thousand letters, such as a picture in
+    base64, would take minutes.
+    """
     names = "|".join(re.escape(word).replace("_", "[_-]") for word in words) or "(?!)"
     return re.compile(
-        rf"""(?P<name>[\w-]*(?:{names})[\w-]*["']?\s*[=:]\s*)(?P<quote>["']?)(?:(?:Bearer|Basic)\s+)?[^\s"',;&(){{}}\[\]]+""",
+        rf"""(?P<name>(?<![\w-])(?=[\w-]*?(?:{names}))[\w-]++["']?\s*[=:]\s*)(?P<quote>["']?)(?:(?:Bearer|Basic)\s+)?[^\s"',;&(){{}}\[\]]+""",
         re.IGNORECASE,
     )
 

@@ -11,13 +11,14 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections, transaction
 from django.utils import timezone, translation
 
-from django_sched_tasks import context, database, live, operations, payload
+from django_sched_tasks import context, database, hooks, live, operations, payload
 from django_sched_tasks.exceptions import RolledBack, RunCancelled, RunTimedOut
 from django_sched_tasks.models import transitions
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
@@ -26,6 +27,7 @@ from django_sched_tasks.registry import ResolvedFunction
 
 logger = logging.getLogger(__name__)
 
+_NOTHING = nullcontext()
 PATIENCE = 1.0  # seconds that a coroutine gets to await something, before its thread is interrupted
 
 Limit = Callable[[float | None], AbstractContextManager[None]]
@@ -58,7 +60,8 @@ def run(
     side = live.open_run(claim.id, _secrets(claim, function), is_watched=not borrowed)
 
     def call() -> Any:
-        return _call(claim, function, side, limit, interrupt)
+        value = _call(claim, function, side, limit, interrupt)
+        return _results().return_value(value) if claim.is_enqueued else value
 
     def end(value: Any = None, error: BaseException | None = None) -> Outcome:
         return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
@@ -67,15 +70,20 @@ def run(
         with _django_duties(borrowed):
             token = context.enter(_context(claim, side))
             try:
-                if claim.transactional:
-                    return _in_transaction(function, call, end, clock)
-                value = call()
+                with _around(claim, side):
+                    if claim.transactional:
+                        return _in_transaction(function, call, end, clock)
+                    value = call()
             finally:
                 side.end()
                 context.leave(token)
     except BaseException as error:
         return end(error=error)
     return end(value)
+
+
+def _around(claim: Claim, side: live.Run) -> AbstractContextManager[None]:
+    return hooks.around(claim, side.hide) if hooks.around_run else _NOTHING
 
 
 def _secrets(claim: Claim, function: ResolvedFunction) -> list[str]:
@@ -100,19 +108,33 @@ def _context(claim: Claim, side: live.Run) -> context.ExecutionContext:
     )
 
 
+def _results() -> ModuleType:
+    """The room that speaks to Django's task framework, which only sites that use it have."""
+    from django_sched_tasks import results  # noqa: PLC0415
+
+    return results
+
+
 def _call(claim: Claim, function: ResolvedFunction, side: live.Run, limit: Limit, interrupt: Interrupt | None) -> Any:
-    if function.takes_context:
-        raise TypeError(f"{function.path} wants the context of Django's tasks, which only their backends give.")
+    called = partial(function.callable, *_context_argument(claim, function), *claim.args, **claim.kwargs)
     if not function.is_async:
         with limit(claim.timeout):
             side.begin(None if interrupt is None else partial(interrupt, 0.0))
-            return function.callable(*claim.args, **claim.kwargs)
+            return called()
     # Its own loop ends a coroutine that awaits; what the executor has is left for one that does not.
     with limit(None if claim.timeout is None else claim.timeout + PATIENCE):
-        return asyncio.run(_await(claim, function, side, interrupt))
+        return asyncio.run(_await(claim, called, side, interrupt))
 
 
-async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, interrupt: Interrupt | None) -> Any:
+def _context_argument(claim: Claim, function: ResolvedFunction) -> list[Any]:
+    if not function.takes_context:
+        return []
+    if not claim.is_enqueued:
+        raise TypeError(f"{function.path} wants the context of Django's tasks, which only what they enqueue has.")
+    return [_results().context_of(claim)]
+
+
+async def _await(claim: Claim, called: Callable[[], Any], side: live.Run, interrupt: Interrupt | None) -> Any:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
@@ -125,7 +147,7 @@ async def _await(claim: Claim, function: ResolvedFunction, side: live.Run, inter
     scope = asyncio.timeout(claim.timeout)
     try:
         async with _thread_of_its_own(), scope:
-            return await function.callable(*claim.args, **claim.kwargs)
+            return await called()
     except TimeoutError as error:
         if scope.expired():
             raise RunTimedOut from error
@@ -193,13 +215,19 @@ def given_up(claim: Claim, duration: float) -> Outcome:
     """The outcome of a run that goes on past its timeout, in a thread that nothing ends."""
     told = live.give_up(claim.id)
     return replace(
-        failed(claim, RunTimedOut(), duration),
+        broken_off(claim, RunTimedOut(), duration),
         error=f"It ran longer than its timeout of {claim.timeout} s and could not be ended: its thread still runs, and"
         " holds a slot of its node.",
         traceback="",
         output=told.output or "",
         progress=told.progress,
     )
+
+
+def broken_off(claim: Claim, error: BaseException, duration: float) -> Outcome:
+    """The outcome of a run whose function has neither returned nor raised: its process is gone, or it goes on."""
+    hooks.tell_broken_off(claim, error, duration)
+    return failed(claim, error, duration)
 
 
 def failed(claim: Claim, error: BaseException, duration: float) -> Outcome:
@@ -223,6 +251,7 @@ def _ended(claim: Claim, status: ExecutionStatus, duration: float, **more: Any) 
         node_id=claim.node_id,
         concurrency_key=claim.concurrency_key,
         status=status.value,
+        kind=claim.kind,
         reason=(Reason.REQUESTED if status == ExecutionStatus.CANCELLED else Reason.NONE).value,
         duration=duration,
         **more,

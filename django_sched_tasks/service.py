@@ -15,7 +15,7 @@ import django
 from django.apps import apps
 from django.db import DatabaseError, connections
 
-from django_sched_tasks import autostart
+from django_sched_tasks import autostart, conf, database
 
 if TYPE_CHECKING:
     from django_sched_tasks.engine import Scheduler
@@ -25,6 +25,7 @@ __all__ = ["ExitCode", "run_scheduler", "shutdown_scheduler", "start_scheduler"]
 logger = logging.getLogger(__name__)
 
 START_POLL = 2.0
+STOP_MARGIN = 15.0  # seconds beyond the grace for which a database that does not answer may keep us
 
 
 class ExitCode(enum.IntEnum):
@@ -71,19 +72,30 @@ def run_scheduler(
     """
     if not apps.ready:
         django.setup()
-    stop, force = threading.Event(), threading.Event()
+    stop, force, ended = threading.Event(), threading.Event(), threading.Event()
     _handle_signals(stop, force)
-    scheduler = _start_when_ready(started_by, queues, stop, once=once)
-    if scheduler is None:
-        return ExitCode.DRAINED
-    atexit.register(scheduler.shutdown, grace)
-    if once:
-        scheduler.run_all_due(stop)
-    else:
-        while not stop.wait(3600):
-            pass
-    drained = scheduler.shutdown(grace, force)
-    return ExitCode.DRAINED if drained else ExitCode.RUNS_LOST
+    atexit.register(_end, stop, ended, conf.shutdown_grace() if grace is None else grace)
+    try:
+        scheduler = _start_when_ready(started_by, queues, stop, once=once)
+        if scheduler is None:
+            return ExitCode.DRAINED
+        try:
+            if once:
+                scheduler.run_all_due(stop)
+            else:
+                while not stop.wait(3600):
+                    pass
+        finally:
+            drained = scheduler.shutdown(grace, force)
+        return ExitCode.DRAINED if drained else ExitCode.RUNS_LOST
+    finally:
+        ended.set()
+
+
+def _end(stop: threading.Event, ended: threading.Event, grace: float) -> None:
+    """At the end of the process. Under a reloader the scheduler is another thread's, and may be just starting."""
+    stop.set()
+    ended.wait(grace + STOP_MARGIN)
 
 
 def _start_when_ready(
@@ -93,7 +105,7 @@ def _start_when_ready(
     *,
     once: bool,
 ) -> Scheduler | None:
-    """Start on a database that can be reached and has our tables, waiting for both."""
+    """Start on a database that can be reached and has our tables, waiting for both; with ``once`` it does not wait."""
     from django_sched_tasks.engine import Scheduler  # noqa: PLC0415 - it loads models, which must wait for the apps
 
     said = ""
@@ -102,9 +114,11 @@ def _start_when_ready(
         try:
             scheduler.start(passes=not once)
         except DatabaseError as error:
-            text = str(error)
+            if once:  # whoever asks for one round wants an answer now
+                raise
+            text = database.trouble(error)
             if text != said:
-                logger.warning("Waiting for the database: %s. If tables are missing, run 'manage.py migrate'.", text)
+                logger.warning("Waiting for the database. %s", text)
                 said = text
             connections.close_all()
             stop.wait(START_POLL)

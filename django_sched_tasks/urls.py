@@ -15,6 +15,7 @@ from django_sched_tasks.api.lookups import (
     StatsViewSet,
     TriggerViewSet,
 )
+from django_sched_tasks.api.state import StateViewSet
 from django_sched_tasks.api.views import ExecutionViewSet, TaskViewSet
 
 app_name = "sched_tasks"
@@ -29,8 +30,8 @@ class Router(SimpleRouter):
 
 
 def _route(address: str, view: Any, *, name: str, basename: str, **actions: str) -> URLPattern:
-    """One address for one action of a viewset, with what the action's own decorator sets for it."""
-    (action,) = actions.values()
+    """One address for the actions of a viewset, with what the first action's own decorator sets for it."""
+    action = next(iter(actions.values()))
     options = getattr(getattr(view, action), "kwargs", {})
     pattern: URLPattern = re_path(rf"^{address}/?$", view.as_view(actions, basename=basename, **options), name=name)
     return pattern
@@ -55,6 +56,22 @@ urlpatterns = [
         "tasks/(?P<task>[^/]+)/executions", ExecutionViewSet, get="list", name="task-executions", basename="execution"
     ),
     _route("triggers/preview", TriggerViewSet, post="preview", name="trigger-preview", basename="trigger"),
+    _route(
+        "maintenance",
+        StateViewSet,
+        put="start_maintenance",
+        get="show_maintenance",
+        delete="end_maintenance",
+        name="maintenance",
+        basename="state",
+    ),
+    _route(
+        "exclusions", StateViewSet, put="set_exclusions", get="show_exclusions", name="exclusions", basename="state"
+    ),
+    _route("environment", StateViewSet, get="show_environment", name="environment", basename="state"),
+    _route(
+        "environment/confirm", StateViewSet, post="confirm_environment", name="environment-confirm", basename="state"
+    ),
     _route("stats", StatsViewSet, get="show", name="stats", basename="stats"),
     _route("health", HealthViewSet, get="show", name="health", basename="health"),
     *router.urls,

@@ -48,6 +48,9 @@ def perform(
     ``limit`` and ``interrupt`` are those of :func:`django_sched_tasks.runner.run`.
     """
     using = database.alias()
+    if problem := _insisting(operations.environment, using).problem:
+        logger.error("Execution %s is not run: %s", execution_id, problem)
+        return ""
     found = _insisting(lambda: _find(execution_id, message_id, using), using)
     if isinstance(found, FunctionNotFound):
         return _refuse(execution_id, message_id, found, using)
@@ -120,6 +123,7 @@ def end(message_id: str, status: ExecutionStatus, *, reason: str = "", error: st
             node_id=None,
             concurrency_key=execution.concurrency_key,
             status=status.value,
+            kind=execution.kind,
             reason=reason,
             error=error,
             duration=round((now - execution.started_at).total_seconds(), 6),
@@ -163,11 +167,11 @@ def _find(execution_id: int, message_id: str, using: str) -> Found | None:
     rows = TaskExecution.objects.using(using).filter(
         pk=execution_id, message_id=message_id, status=ExecutionStatus.DISPATCHED
     )
-    func = rows.values_list("func", flat=True).first()
-    if func is None:
+    execution = rows.only("func", "kind").first()
+    if execution is None:
         return None
     try:
-        return registry.resolve(func)
+        return registry.resolve(execution.func, enqueued=execution.is_enqueued)
     except FunctionNotFound as error:
         return error
 
@@ -196,6 +200,7 @@ def _refuse(execution_id: int, message_id: str, error: FunctionNotFound, using: 
             execution_id=execution_id,
             task_id=execution.task_id,
             job_id=execution.job_id,
+            kind=execution.kind,
             status=status.value,
             reason=str(Reason.UNRESOLVED if hopeless else Reason.NONE),
         )

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+import django
+
 EXAMPLE_PROJECT = Path(__file__).resolve().parent.parent / "example_project"
 if str(EXAMPLE_PROJECT) not in sys.path:
     sys.path.append(str(EXAMPLE_PROJECT))
@@ -24,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "django_sched_tasks",
+    "django_sched_tasks.contrib.alerts",
     "scheduler",
     "tests.zoo",
 ]
@@ -65,5 +68,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 SCHED_TASKS = {"AUTO_START": False}

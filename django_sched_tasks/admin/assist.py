@@ -17,11 +17,12 @@ from django.utils import timezone
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import definitions, registry, triggers
+from django_sched_tasks import database, definitions, operations, registry, triggers
 from django_sched_tasks.admin import policies, show
 from django_sched_tasks.exceptions import FunctionNotFound, InvalidTrigger
 from django_sched_tasks.models import SchedulerTask
 from django_sched_tasks.triggers import KINDS, Trigger
+from django_sched_tasks.triggers.solar import LABELS as SUN_EVENTS
 from django_sched_tasks.triggers.zones import zone_named
 
 NEXT = 10
@@ -62,7 +63,7 @@ def preview(form: Any, task: SchedulerTask | None, *, now: datetime) -> dict[str
     answer: dict[str, Any] = {"policies": policies.sentences(told)}
     if not errors:
         try:
-            return answer | _trigger(read, task, now)
+            return answer | _trigger({"exclusions": [], **told, **read}, task, now)
         except InvalidTrigger as error:
             errors = {name: [str(text) for text in texts] for name, texts in error.errors.items()}
     return answer | {"errors": errors}
@@ -87,15 +88,22 @@ def _trigger(given: Mapping[str, Any], task: SchedulerTask | None, now: datetime
     built = triggers.build(kind, args, timezone=zone, anchor=anchor or now)
     times = triggers.preview(kind, args, timezone=zone, after=now, count=NEXT, anchor=anchor)
     shown_in = zone_named(args.get("timezone") or zone, field="timezone")
+    site = operations.site_exclusions(using=database.alias())
+    excluded = operations.exclusions_for(kind, args, timezone=zone, own=given["exclusions"], site=site)
     return {
         "description": triggers.describe(kind, args, timezone=zone),
         "zone": str(shown_in),
-        "times": fire_times(built, times, shown_in, now=now),
+        "times": fire_times(built, times, shown_in, now=now, excluded=operations.notes_of(excluded, times)),
     }
 
 
-def fire_times(trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: datetime) -> list[dict[str, str]]:
-    """Fire times as they stand on the clocks of a zone, each with what a change of the clocks does to it."""
+def fire_times(
+    trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: datetime, excluded: Mapping[datetime, str]
+) -> list[dict[str, str]]:
+    """Fire times as they stand on the clocks of a zone, each with what a change of the clocks does to it.
+
+    ``excluded`` are those that will be skipped, with their notes.
+    """
     return [
         {
             "iso": time.isoformat(),
@@ -103,7 +111,9 @@ def fire_times(trigger: Trigger, times: list[datetime], zone: tzinfo, *, now: da
             "weekday": str(WEEKDAYS_ABBR[time.astimezone(zone).weekday()]),
             "zone": f"{time.astimezone(zone):%Z}",
             "until": show.until_text(time, now),
-            "note": trigger.clock_note(time) or _clocks_changed(before, time, zone),
+            "note": show.excluded(excluded.get(time))
+            or trigger.clock_note(time)
+            or _clocks_changed(before, time, zone),
         }
         for before, time in pairwise([now, *times])
     ]
@@ -155,6 +165,14 @@ def texts() -> dict[str, Any]:
         "followedHint": _("It stands on the page of that task."),
         "outcome": _("When it has"),
         "outcomes": {"succeeded": _("succeeded"), "failed": _("failed"), "finished": _("ended, however")},
+        "sunEvent": _("Event"),
+        "sunEvents": {name: str(label) for name, label in SUN_EVENTS.items()},
+        "latitude": _("Latitude"),
+        "latitudeHint": _("degrees; north of the equator is positive"),
+        "longitude": _("Longitude"),
+        "longitudeHint": _("degrees; east of Greenwich is positive"),
+        "offset": _("Offset, in seconds"),
+        "offsetHint": _("-1800 is half an hour before"),
         "startDate": _("From"),
         "endDate": _("Until"),
         "jitter": _("Jitter, in seconds"),
@@ -185,6 +203,7 @@ def texts() -> dict[str, Any]:
             "interval": _("Again and again, with the same time between."),
             "date": _("A single time."),
             "calendarinterval": _("Every so many days, weeks or months, at one time of day."),
+            "solar": _("At sunrise, sunset or another event of the sun, as seen from one place."),
             "or": _("Whenever one of several triggers fires."),
             "after": _("Whenever a run of another task, named by its job id, has ended."),
         },

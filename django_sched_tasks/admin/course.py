@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from django_sched_tasks import operations
 from django_sched_tasks.admin import drawing, show
 from django_sched_tasks.admin.drawing import Mark
 from django_sched_tasks.admin.panel import outcome
@@ -60,7 +61,8 @@ def _asked_to_end(execution: TaskExecution, now: datetime) -> Any:
 
 
 def _why(execution: TaskExecution, nodes: Sequence[SchedulerNode], now: datetime) -> Any:
-    why = why_waiting(execution, nodes, now)
+    held = operations.why_held(now) if execution.status == ExecutionStatus.QUEUED else ""
+    why = why_waiting(execution, nodes, now, held)
     return show.quiet(why) if why else ""
 
 

@@ -75,7 +75,7 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
     )
     list_filter = ("status", "kind", QueueFilter)
     list_select_related = ("node",)
-    search_fields = ("task_name", "job_id", "func", "error")
+    search_fields = ("task_name", "job_id", "func", "error", "=request")
     ordering = ("-id",)
     sortable_by = ("number",)
     list_per_page = 50
@@ -102,7 +102,9 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
             "on_crash",
         )
         asked = ("requested_by",) if getattr(obj, "requested_by", "") else ()
-        what = (("task_link", "job_id"), "func", ("kind", "fire_time", *asked), ("attempts", "neighbours"))
+        named = ("task_link", "result_id") if getattr(obj, "is_enqueued", False) else ("task_link", "job_id")
+        around = ("attempts",) if getattr(obj, "is_enqueued", False) else ("attempts", "neighbours")
+        what = (named, "func", ("kind", "fire_time", *asked), around)
         said = ("output_text",) if obj is not None and (obj.output or obj.finished_at is None) else ()
         arguments = [shown for shown, field in GIVEN.items() if getattr(obj, field, None)]
         given = (*(arguments or ["no_arguments"]), ("queue", "executor"))
@@ -121,7 +123,7 @@ class ExecutionAdmin(ExecutionFields, HistoryAdmin):
 
     def buttons(self) -> Iterable[Button]:
         def may_retry(execution: TaskExecution) -> bool:
-            return execution.finished_at is not None and execution.task_id is not None
+            return execution.finished_at is not None and execution.is_wanted
 
         def may_cancel(execution: TaskExecution) -> bool:
             return execution.finished_at is None

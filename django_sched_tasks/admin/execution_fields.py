@@ -36,7 +36,7 @@ GIVEN = {
 
 
 def _hidden(execution: TaskExecution) -> tuple[Any, Any]:
-    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
+    return registry.hidden_arguments(execution.func, execution.args, execution.kwargs, enqueued=execution.is_enqueued)
 
 
 class ExecutionFields:
@@ -75,8 +75,13 @@ class ExecutionFields:
     def task_link(self, execution: Any) -> Any:
         name = show.printable(execution.task_name)
         if execution.task_id is None:
-            return format_html("{}{}", name, show.quiet(_("deleted")))
+            return name if execution.is_enqueued else format_html("{}{}", name, show.quiet(_("deleted")))
         return show.link(execution.links.to(SchedulerTask, execution.task_id), name)
+
+    @admin.display(description=gettext_lazy("result id"))
+    def result_id(self, execution: TaskExecution) -> str:
+        """By which code finds the result of a task that it has enqueued."""
+        return execution.request
 
     @admin.display(description=gettext_lazy("kind"))
     def kind_and_who(self, execution: TaskExecution) -> Any:
@@ -110,10 +115,10 @@ class ExecutionFields:
     @admin.display(description=gettext_lazy("attempts"))
     def attempts(self, execution: Any) -> Any:
         """All attempts at what this one stands for."""
-        if execution.task_id is None:
+        if not execution.is_wanted:
             return execution.attempt
-        same = {name: getattr(execution, name) for name in ("task_id", "kind", "fire_at", "request")}
-        rows = TaskExecution.objects.filter(**same).order_by("attempt").only("attempt", "status", "task_name")
+        rows = TaskExecution.objects.attempts_at(execution).order_by("attempt")
+        rows = rows.only("attempt", "status", "task_name")
         return format_html_join("", "<div>{} {}</div>", ((_attempt(row, execution), _badge(row)) for row in rows))
 
     @admin.display(description=gettext_lazy("positional arguments"))
@@ -129,7 +134,9 @@ class ExecutionFields:
         if not execution.overrides:
             return show.NOTHING
         given = execution.overrides
-        shown = registry.hidden_arguments(execution.func, given.get("args"), given.get("kwargs"))
+        shown = registry.hidden_arguments(
+            execution.func, given.get("args"), given.get("kwargs"), enqueued=execution.is_enqueued
+        )
         texts = dict(zip(("args", "kwargs"), shown, strict=True))
         return show.block(show.as_json({name: texts.get(name, value) for name, value in given.items()}))
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django_sched_tasks import conf, database, definitions, registry
 from django_sched_tasks.admin.show import as_json
 from django_sched_tasks.exceptions import InvalidDefinition
+from django_sched_tasks.exclusions import EXAMPLE, describe
 from django_sched_tasks.models import SchedulerTask
 from django_sched_tasks.triggers import KINDS
 
@@ -98,6 +99,13 @@ def _trigger_examples() -> SafeString:
     return format_html('{}<ul class="sched-examples">{}</ul>', _("A JSON object, for example:"), examples)
 
 
+def _exclusion_examples() -> SafeString:
+    lines = ((as_json(item, indent=None), text) for item, text in zip(EXAMPLE, describe(EXAMPLE), strict=True))
+    examples = format_html_join("", "<li><code>{}</code>: {}</li>", lines)
+    text = _("Dates and windows in which its fire times are skipped. A JSON list of such objects:")
+    return format_html('{}<ul class="sched-examples">{}</ul>', text, examples)
+
+
 WIDE = {"class": "vLargeTextField"}
 
 
@@ -145,6 +153,8 @@ class TaskForm(TaskModelForm):
             self.fields["trigger"] = self._trigger_choice()
         if "trigger_args" in self.fields:
             self.fields["trigger_args"].help_text = _trigger_examples()
+        if "exclusions" in self.fields:
+            self.fields["exclusions"].help_text = _exclusion_examples()
         if self._is_new() and "misfire_grace_time" in self.fields:
             self.fields["misfire_grace_time"].help_text += _(" A single date has none unless it is changed here.")
 

@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_sched_tasks import conf
+from django_sched_tasks import conf, database, operations
 from django_sched_tasks.admin import show
-from django_sched_tasks.admin.base import HistoryAdmin
+from django_sched_tasks.admin.base import HistoryAdmin, LinkingChangeList
 from django_sched_tasks.models import SchedulerNode
 from django_sched_tasks.models.node import LIVE_STATES
 
@@ -30,6 +31,16 @@ SHOWN = (
 )
 
 
+class NodeChangeList(LinkingChangeList):
+    """Each node with what keeps all of them from planning and starting anything."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        held = operations.why_held(database.now())
+        for node in self.result_list:
+            node.held = held
+
+
 class NodeAdmin(HistoryAdmin):
     list_display = SHOWN
     list_filter = ("state",)
@@ -39,6 +50,15 @@ class NodeAdmin(HistoryAdmin):
     show_full_result_count = False
     fields = (*SHOWN, "executors_text", "id", "machine", "started", "stopped")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NodeChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        node = super().get_object(request, object_id, from_field)
+        if node is not None:
+            node.held = operations.why_held(database.now())
+        return node
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields
 
@@ -47,12 +67,16 @@ class NodeAdmin(HistoryAdmin):
         return str(node)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def condition(self, node: SchedulerNode) -> Any:
-        """The state; a node that says it lives but has been silent is told as such."""
+    def condition(self, node: Any) -> Any:
+        """The state; a node that says it lives but has been silent is told as such, and why one does not work."""
         silent = timezone.now() - node.heartbeat_at > timedelta(seconds=conf.node_timeout())
         if silent and node.state in LIVE_STATES:
             return show.badge(_("Silent"), "bad")
-        return show.state(node.state, node.get_state_display())
+        told = [show.state(node.state, node.get_state_display())]
+        why = node.problem or node.held
+        if why and node.state in LIVE_STATES:
+            told.append(show.quiet(show.printable(why)))
+        return show.joined(told)
 
     @admin.display(description=gettext_lazy("queues"))
     def queue_names(self, node: SchedulerNode) -> str:

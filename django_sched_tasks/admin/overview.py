@@ -18,7 +18,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import triggers
+from django_sched_tasks import database, operations, triggers
 from django_sched_tasks.admin.waiting import TOLERANCE, live_nodes, why_waiting
 from django_sched_tasks.exceptions import InvalidTrigger
 from django_sched_tasks.models import ExecutionStatus, SchedulerNode, SchedulerTask, TaskExecution, TaskStatus
@@ -54,10 +54,14 @@ class Health:
 
 @dataclass(slots=True)
 class Ahead:
-    """The next day: tasks with their fire times, those that fire all the time, and how many were not looked at."""
+    """The next day: tasks with their fire times, those that fire all the time, and how many were not looked at.
+
+    ``excluded`` are, by task, the fire times that will be skipped, with their notes.
+    """
 
     tasks: list[tuple[SchedulerTask, list[datetime]]] = field(default_factory=list)
     often: list[SchedulerTask] = field(default_factory=list)
+    excluded: dict[int, dict[datetime, str]] = field(default_factory=dict)
     more: int = 0
 
 
@@ -97,6 +101,7 @@ class Overview:
     now: datetime
     health: Health
     ahead: Ahead
+    held: str = ""  # why nothing is planned or started, though schedulers run
     hours: Hours | None = None
     running: list[TaskExecution] = field(default_factory=list)
     failing: list[Failing] = field(default_factory=list)
@@ -106,13 +111,14 @@ class Overview:
 def read(now: datetime, *, sees_nodes: bool, sees_executions: bool) -> Overview:
     """What a reader with these rights may see."""
     nodes = live_nodes(now)
-    overview = Overview(now, _health(nodes, now, sees_nodes), _ahead(now), late=_unplanned(nodes, now))
+    held = operations.why_held(now)
+    overview = Overview(now, _health(nodes, now, sees_nodes), _ahead(now), held, late=_unplanned(nodes, now, held))
     if sees_executions:
         rows, is_cut = _newest(now - DAY)
         overview.hours = _by_hours(rows, is_cut, now)
         overview.failing = _failing(rows)
         overview.running = _running()
-        overview.late += _waiting(nodes, now)
+        overview.late += _waiting(nodes, now, held)
     return overview
 
 
@@ -136,15 +142,20 @@ def _health(nodes: Sequence[SchedulerNode], now: datetime, sees_nodes: bool) -> 
 
 def _ahead(now: datetime) -> Ahead:
     active = SchedulerTask.objects.filter(status=TaskStatus.ACTIVE, next_run__lt=now + DAY).order_by("next_run", "pk")
-    columns = ("name", "trigger", "trigger_args", "timezone", "anchor", "next_run")
+    columns = ("name", "trigger", "trigger_args", "timezone", "anchor", "next_run", "exclusions")
     found = list(active.only(*columns)[: MOST_AHEAD + 1])
     ahead = Ahead(more=max(0, len(found) - MOST_AHEAD))
+    site = operations.site_exclusions(using=database.alias())
     for task in found[:MOST_AHEAD]:
         times = _fire_times(task, now)
         if len(times) > OFTEN:
             ahead.often.append(task)
         elif times:
+            excluded = operations.exclusions_for(
+                task.trigger, task.trigger_args, timezone=task.timezone, own=task.exclusions, site=site
+            )
             ahead.tasks.append((task, times))
+            ahead.excluded[task.pk] = operations.notes_of(excluded, times)
     ahead.more += max(0, len(ahead.tasks) - MOST_SHOWN)
     del ahead.tasks[MOST_SHOWN:]
     return ahead
@@ -247,22 +258,22 @@ def _running() -> list[TaskExecution]:
     return list(rows.only(*columns)[:MOST_SHOWN])
 
 
-def _unplanned(nodes: Sequence[SchedulerNode], now: datetime) -> list[Late]:
+def _unplanned(nodes: Sequence[SchedulerNode], now: datetime, held: str) -> list[Late]:
     active = SchedulerTask.objects.filter(status=TaskStatus.ACTIVE)
     wanted = Q(next_run__lt=now - TOLERANCE) | ~Q(schedule_error="")
     found = active.filter(wanted).order_by("next_run", "pk").only("name", "next_run", "schedule_error")[:MOST_SHOWN]
-    why = _("The schedulers are behind.") if nodes else _("No scheduler is running.")
+    why = held or (_("The schedulers are behind.") if nodes else _("No scheduler is running."))
     return [Late(task.next_run or now, task.schedule_error or why, task=task) for task in found]
 
 
-def _waiting(nodes: Sequence[SchedulerNode], now: datetime) -> list[Late]:
+def _waiting(nodes: Sequence[SchedulerNode], now: datetime, held: str) -> list[Late]:
     rows = TaskExecution.objects.open().filter(started_at__isnull=True, run_at__lt=now - TOLERANCE)
     columns = (
         *("task", "task_name", "status", "run_at", "queue", "executor", "claim_rank", "handed_back_at"),
         *("priority", "kind"),
     )
     found = rows.order_by("run_at", "pk").only(*columns)[:MOST_SHOWN]
-    return [Late(row.run_at, why_waiting(row, nodes, now), execution=row) for row in found]
+    return [Late(row.run_at, why_waiting(row, nodes, now, held), execution=row) for row in found]
 
 
 def series(hours: Hours) -> Iterator[tuple[str, list[Any]]]:

@@ -36,13 +36,16 @@ def _health(seen: Overview, links: Links) -> dict[str, Any]:
     health = seen.health
     lag = health.loop_lag
     tone = "bad" if not health.nodes or health.problems else "warn" if (lag or 0) > SLOW_LOOP or seen.late else "good"
-    words = {"bad": _("Not running"), "warn": _("Behind"), "good": _("Healthy")}
+    if seen.held and tone != "bad":
+        tone = "warn"
+    words = {"bad": _("Not running"), "warn": _("On hold") if seen.held else _("Behind"), "good": _("Healthy")}
     if health.nodes and tone == "bad":
         words["bad"] = _("Disturbed")
     return {
         "badge": show.badge(words[tone], tone),
         "facts": list(_facts(health, links)),
         "problems": health.problems,
+        "held": show.printable(seen.held),
     }
 
 
@@ -101,7 +104,7 @@ def _ahead(ahead: Ahead, links: Links, now: datetime) -> dict[str, Any]:
     for task, times in ahead.tasks:
         name = show.printable(task.name)
         label = _("%(task)s, next %(time)s") % {"task": name, "time": show.moment_text(times[0])}
-        marks = [Mark(time, time, "ahead", show.moment_text(time)) for time in times]
+        marks = [_to_come(time, ahead.excluded[task.pk].get(time)) for time in times]
         lane = drawing.lane(marks, now, now + DAY, label)
         lanes.append((show.link(links.to(SchedulerTask, task.pk), name), lane, show.until_text(times[0], now)))
     often = [
@@ -109,6 +112,11 @@ def _ahead(ahead: Ahead, links: Links, now: datetime) -> dict[str, Any]:
     ]
     axis = [f"{timezone.localtime(now + HOUR * hours):%H:%M}" for hours in range(0, 25, 6)]
     return {"lanes": lanes, "often": often, "more": ahead.more, "axis": axis}
+
+
+def _to_come(time: datetime, excluded: str | None) -> Mark:
+    why = show.excluded(excluded)
+    return Mark(time, time, "quiet" if why else "ahead", f"{show.moment_text(time)} {why}".strip())
 
 
 def _hours(hours: Hours | None) -> dict[str, Any] | None:

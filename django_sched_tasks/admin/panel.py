@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from django_sched_tasks import triggers
+from django_sched_tasks import database, operations, triggers
 from django_sched_tasks.admin import drawing, show
 from django_sched_tasks.admin.recent import BACKWARDS
 from django_sched_tasks.admin.recent import LATEST as STRIP
@@ -91,7 +91,8 @@ class TaskPanel:
             return show.alarm(show.printable(str(error)))
         zone = zone_named(name, field="timezone")
         heading = _("In %(zone)s:") if task.status == TaskStatus.ACTIVE else _("In %(zone)s, were it active:")
-        items = _items([_in_zone(time, zone) for time in times])
+        notes = operations.notes_of(operations.exclusions_of(task, using=database.alias()), times)
+        items = _items([_in_zone(time, zone, show.excluded(notes.get(time))) for time in times])
         return format_html('{}<ol class="sched-times">{}</ol>', heading % {"zone": name}, items)
 
     @admin.display(description=gettext_lazy("latest executions"))
@@ -142,11 +143,11 @@ def _next_times(task: SchedulerTask, zone: str) -> list[datetime]:
     )
 
 
-def _in_zone(time: datetime, zone: tzinfo) -> Any:
+def _in_zone(time: datetime, zone: tzinfo, note: str) -> Any:
     local = time.astimezone(zone)
-    return format_html(
-        "{} <small>{} {}</small>", show.moment(time, zone), WEEKDAYS_ABBR[local.weekday()], f"{local:%Z}"
-    )
+    day = WEEKDAYS_ABBR[local.weekday()]
+    told = format_html(' <span class="sched-clock">{}</span>', note) if note else ""
+    return format_html("{} <small>{} {}</small>{}", show.moment(time, zone), day, f"{local:%Z}", told)
 
 
 def _items(texts: list[Any]) -> Any:

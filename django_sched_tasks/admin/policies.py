@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
+from django_sched_tasks import exclusions
 from django_sched_tasks.admin import show
 from django_sched_tasks.models import OnCrash, Overlap
 
@@ -88,6 +89,21 @@ def _pausing(policies: Policies) -> Iterator[str]:
         yield ngettext("It is paused after %d failure.", "It is paused after %d failures in a row.", most) % most
 
 
+def _ending(policies: Policies) -> Iterator[str]:
+    if most := policies.get("max_runs"):
+        yield (
+            ngettext("It finishes after %d run of its schedule.", "It finishes after %d runs of its schedule.", most)
+            % most
+        )
+
+
+def _excluding(policies: Policies) -> Iterator[str]:
+    given = policies.get("exclusions")
+    if isinstance(given, list) and given:
+        listed = pgettext("between sentences", "; ").join(exclusions.describe(given))
+        yield _("Its fire times are skipped: %(list)s.") % {"list": show.printable(listed)}
+
+
 _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _lateness,
     _catching_up,
@@ -96,4 +112,6 @@ _TOLD: tuple[Callable[[Policies], Iterator[str]], ...] = (
     _retries,
     _crash,
     _pausing,
+    _excluding,
+    _ending,
 )

@@ -137,6 +137,13 @@ def _time(value: datetime, exact: str, text: Any) -> SafeString:
     return format_html(html, value.isoformat(), exact, text)
 
 
+def excluded(note: str | None) -> str:
+    """Why a fire time will be skipped; "" where it will not, which None stands for."""
+    if note is None:
+        return ""
+    return _("Excluded: it will be skipped (%s).") % printable(note) if note else _("Excluded: it will be skipped.")
+
+
 def joined(parts: Iterable[Any]) -> SafeString:
     return format_html_join("", "{}", ((part,) for part in parts))
 

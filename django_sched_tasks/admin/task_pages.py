@@ -17,15 +17,16 @@ from django.utils.translation import gettext_lazy
 
 from django_sched_tasks import database
 from django_sched_tasks.admin import overview, week
-from django_sched_tasks.admin.base import STATIC, Links, SteeringAdmin, scripts
+from django_sched_tasks.admin.base import STATIC, Links, scripts
 from django_sched_tasks.admin.overview_parts import PARTS, charts, parts_context
 from django_sched_tasks.admin.panel import in_words
+from django_sched_tasks.admin.state_pages import StatePages
 from django_sched_tasks.models import SchedulerNode, TaskExecution
 
 MOST_WEEKS = 520
 
 
-class TaskPages(SteeringAdmin):
+class TaskPages(StatePages):
     """For all who may view tasks; what they may not view is left out."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -48,6 +49,7 @@ class TaskPages(SteeringAdmin):
             parts=[(name, f"admin/django_sched_tasks/overview/{name}.html") for name in PARTS],
             media=self.media + style + scripts("vendor/uplot/uPlot.iife.min", "overview", "live"),
         )
+        context |= self.state_context(request)
         return TemplateResponse(request, "admin/django_sched_tasks/overview/page.html", page | context)
 
     def _overview_live(self, request: HttpRequest) -> HttpResponse:

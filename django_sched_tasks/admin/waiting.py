@@ -20,14 +20,19 @@ def live_nodes(now: datetime) -> list[SchedulerNode]:
     return list(SchedulerNode.objects.filter(state=NodeState.ALIVE, heartbeat_at__gte=since).order_by("started_at"))
 
 
-def why_waiting(execution: TaskExecution, nodes: Sequence[SchedulerNode], now: datetime) -> str:
-    """What an execution that is queued or claimed waits for; "" for any other."""
+def why_waiting(execution: TaskExecution, nodes: Sequence[SchedulerNode], now: datetime, held: str) -> str:
+    """What an execution that is queued or claimed waits for; "" for any other.
+
+    ``held`` says why nothing starts at all, if that is so.
+    """
     if execution.status == ExecutionStatus.CLAIMED:
         return _("A scheduler has taken it and is about to start it.")
     if execution.status != ExecutionStatus.QUEUED:
         return ""
     if execution.run_at > now:
         return _("Its time has not come.")
+    if held:
+        return held
     return _no_node_for(execution, nodes) or _held_up(execution, nodes)
 
 

@@ -16,7 +16,7 @@ from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_sched_tasks import triggers
+from django_sched_tasks import database, operations, triggers
 from django_sched_tasks.admin import drawing, show
 from django_sched_tasks.admin.base import Links
 from django_sched_tasks.admin.drawing import Mark
@@ -114,10 +114,14 @@ def _ahead(task: SchedulerTask, begin: datetime, end: datetime, now: datetime) -
             times = _fire_times(one, after)
         except InvalidTrigger as error:
             return marks, is_cut, str(error)
+        notes = operations.notes_of(operations.exclusions_of(one, using=database.alias()), times)
         long = timedelta(seconds=typical[one.pk].typical_duration or 0)
         for fire_at in (moment for moment in times if moment < end):
             name = "" if one is task else f"{show.printable(one.name)}, "
             title = name + _("to come: %s") % show.moment_text(fire_at, zone_named(task.timezone, field="timezone"))
+            if fire_at in notes:
+                marks.append(Mark(fire_at, fire_at, "quiet", f"{title}: {show.excluded(notes[fire_at])}"))
+                continue
             marks.append(Mark(fire_at, fire_at + long, "ahead" if one is task else "other", title))
         if len(times) == MOST_FIRE_TIMES and times[-1] < end:
             is_cut = True

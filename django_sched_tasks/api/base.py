@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from django_sched_tasks import conf, database
 from django_sched_tasks.api.errors import exception_handler
-from django_sched_tasks.api.filters import Condition, FieldFilter, OrderingFilter, SearchFilter
+from django_sched_tasks.api.filters import FieldFilter, OrderingFilter, Parameter, SearchFilter
 from django_sched_tasks.api.media import JSONParser, JSONRenderer, browsable_renderers
 from django_sched_tasks.api.pagination import SchedulerPagination
 from django_sched_tasks.api.reading import read_id
@@ -27,7 +27,7 @@ class SchedulerViewSet(GenericViewSet[Any]):
     model: ClassVar[type[Model]] = SchedulerTask
     # The permission that an action needs, where it is not the usual one of its method for the model.
     needs: ClassVar[dict[str, str]] = {}
-    filters: ClassVar[dict[str, Condition]] = {}
+    filters: ClassVar[dict[str, Parameter]] = {}
     search_fields: ClassVar[tuple[str, ...]] = ()
     ordering_fields: ClassVar[tuple[str, ...]] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from django_sched_tasks.api.reading import read_id, read_instant, read_text, read_word, refuse
+from django_sched_tasks.api.reading import ID, INSTANT, TEXT, read_id, read_instant, read_text, read_word, refuse
 from django_sched_tasks.models import ExecutionStatus, Kind, NodeState, Source, TaskStatus
 from django_sched_tasks.triggers import KINDS
 from django_sched_tasks.triggers.errors import shown
@@ -22,52 +23,79 @@ from django_sched_tasks.triggers.errors import shown
 Condition = Callable[[str, list[str]], Q]
 
 
-def _texts(field: str) -> Condition:
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter of a list.
+
+    Args:
+        condition: what its values mean.
+        schema: what one value looks like, as JSON Schema.
+        joined: whether several values may stand in one, with commas; else the parameter is repeated.
+        repeated: whether several values may be given at all; else the last one counts.
+    """
+
+    condition: Condition
+    schema: dict[str, Any]
+    joined: bool = False
+    repeated: bool = True
+
+
+def _texts(field: str) -> Parameter:
     """Equal to the text, or to one of them where the parameter is repeated."""
-    return lambda name, values: Q(**{f"{field}__in": [read_text(name, value) for value in values]})
+
+    def condition(name: str, values: list[str]) -> Q:
+        return Q(**{f"{field}__in": [read_text(name, value) for value in values]})
+
+    return Parameter(condition, TEXT)
 
 
-def _words(field: str, words: Mapping[str, Any]) -> Condition:
+def _words(field: str, words: Mapping[str, Any]) -> Parameter:
     """One of several known words, separated by commas or repeated."""
 
     def condition(name: str, values: list[str]) -> Q:
         given = [word.strip() for value in values for word in value.split(",")]
-        return Q(**{f"{field}__in": {read_word(name, word, words) for word in given if word}})
+        return Q(**{f"{field}__in": {read_word(name, word, words) for word in given}})
 
-    return condition
+    return Parameter(condition, {"type": "string", "enum": list(words)}, joined=True)
 
 
-def _ids(field: str) -> Condition:
+def _ids(field: str) -> Parameter:
     def read(name: str, value: str) -> int:
         found = read_id(value)
         return found if found is not None else refuse(name, _("%s is not an id.") % shown(value))
 
-    return lambda name, values: Q(**{f"{field}__in": [read(name, value) for value in values]})
+    def condition(name: str, values: list[str]) -> Q:
+        return Q(**{f"{field}__in": [read(name, value) for value in values]})
+
+    return Parameter(condition, ID)
 
 
-def _uuids(field: str) -> Condition:
+def _uuids(field: str) -> Parameter:
     def read(name: str, value: str) -> uuid.UUID:
         try:
             return uuid.UUID(value)
         except ValueError:
             refuse(name, _("%s is not an id.") % shown(value))
 
-    return lambda name, values: Q(**{f"{field}__in": [read(name, value) for value in values]})
+    def condition(name: str, values: list[str]) -> Q:
+        return Q(**{f"{field}__in": [read(name, value) for value in values]})
+
+    return Parameter(condition, {"type": "string", "format": "uuid"})
 
 
-def _instant(lookup: str) -> Condition:
+def _instant(lookup: str) -> Parameter:
     def condition(name: str, values: list[str]) -> Q:
         moments: list[datetime] = [read_instant(name, value) for value in values]
         return Q(**{lookup: moments[-1]})
 
-    return condition
+    return Parameter(condition, INSTANT, repeated=False)
 
 
 def _same(words: list[str]) -> dict[str, str]:
     return {word: word for word in words}
 
 
-TASK_FILTERS: dict[str, Condition] = {
+TASK_FILTERS: dict[str, Parameter] = {
     "status": _words(
         "status", {name: status for status in TaskStatus for name in (status.name.lower(), str(status.value))}
     ),
@@ -77,10 +105,11 @@ TASK_FILTERS: dict[str, Condition] = {
     "func": _texts("func"),
     "queue": _texts("queue"),
 }
-EXECUTION_FILTERS: dict[str, Condition] = {
+EXECUTION_FILTERS: dict[str, Parameter] = {
     "task": _ids("task"),
     "status": _words("status", _same(ExecutionStatus.values)),
     "kind": _words("kind", _same(Kind.values)),
+    "request": _texts("request"),
     "job_id": _texts("job_id"),
     "func": _texts("func"),
     "queue": _texts("queue"),
@@ -89,20 +118,21 @@ EXECUTION_FILTERS: dict[str, Condition] = {
     "fire_at_before": _instant("fire_at__lte"),
     **{f"fire_at__{lookup}": _instant(f"fire_at__{lookup}") for lookup in ("gt", "gte", "lt", "lte")},
 }
-NODE_FILTERS: dict[str, Condition] = {
+NODE_FILTERS: dict[str, Parameter] = {
     "state": _words("state", _same(NodeState.values)),
     "host": _texts("host"),
 }
 
 
 class FieldFilter(BaseFilterBackend):
-    """The view's ``filters``; a parameter without a value is as good as none."""
+    """The view's ``filters``; one of several values without any is as good as none."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
-        filters: dict[str, Condition] = getattr(view, "filters", {})
-        for name, condition in filters.items():
-            if values := [value for value in request.query_params.getlist(name) if value]:
-                queryset = queryset.filter(condition(name, values))
+        filters: dict[str, Parameter] = getattr(view, "filters", {})
+        for name, parameter in filters.items():
+            given = request.query_params.getlist(name)
+            if values := [value for value in given if value or not parameter.repeated]:
+                queryset = queryset.filter(parameter.condition(name, values))
         return queryset
 
 

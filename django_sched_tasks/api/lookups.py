@@ -9,7 +9,7 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_sched_tasks import database, operations, registry, triggers
+from django_sched_tasks import database, exclusions, operations, registry, triggers
 from django_sched_tasks.api import reading, statistics
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import NODE_FILTERS, search_words
@@ -21,6 +21,7 @@ from django_sched_tasks.api.serializers import (
     NodeSerializer,
     PreviewSerializer,
 )
+from django_sched_tasks.exceptions import InvalidTrigger
 from django_sched_tasks.models import SchedulerNode
 
 
@@ -44,6 +45,7 @@ class FunctionViewSet(SchedulerViewSet):
     """What may be scheduled."""
 
     serializer_class = FunctionSerializer
+    search_fields = ("path", "doc")
 
     def list(self, request: Request) -> Response:
         words = [word.casefold() for word in search_words(request)]
@@ -76,14 +78,19 @@ class TriggerViewSet(SchedulerViewSet):
         """A trigger in words and its next fire times; nothing is saved."""
         given = reading.read_fields(
             request,
-            ("trigger", "trigger_args", "timezone", "count", "after"),
+            ("trigger", "trigger_args", "timezone", "count", "after", "exclusions"),
             required=("trigger", "trigger_args"),
         )
         count, now = reading.read_count(given.get("count")), database.now()
         after = now if given.get("after") is None else reading.read_instant("after", given["after"])
         trigger, trigger_args, timezone = given["trigger"], given["trigger_args"], given.get("timezone") or ""
-        triggers.validate(trigger, trigger_args, timezone=timezone, now=min(now, after))
-        return Response(fire_times(trigger, trigger_args, timezone, after=after, count=count))
+        own = given.get("exclusions") or []
+        try:
+            triggers.validate(trigger, trigger_args, timezone=timezone, now=min(now, after))
+        except InvalidTrigger:  # asked about long ago, it may still fire within reach of today
+            triggers.validate(trigger, trigger_args, timezone=timezone, now=now)
+        exclusions.read(own)
+        return Response(fire_times(trigger, trigger_args, timezone, after=after, count=count, own_exclusions=own))
 
 
 class StatsViewSet(SchedulerViewSet):

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
-from django_sched_tasks.api.reading import as_number, refuse
+from django_sched_tasks.api.reading import refuse
 from django_sched_tasks.triggers.errors import shown
 
 
@@ -25,7 +25,7 @@ class SchedulerPagination(PageNumberPagination):
         given = request.query_params.get("page_size")
         if not given:
             return self.page_size
-        size = as_number(given)
-        if not isinstance(size, int) or size < 1:
+        digits = given.lstrip("0") if given.isascii() and given.isdigit() else ""
+        if not digits:
             refuse("page_size", _("%s was given; it must be a whole number from 1.") % shown(given))
-        return min(size, self.max_page_size)
+        return min(int(digits[:18]), self.max_page_size)  # of more digits than that, the first say as much

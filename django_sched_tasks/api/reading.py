@@ -25,6 +25,13 @@ MAX_COUNT = 1000
 DEFAULT_COUNT = 10
 MOST_UNKNOWN = 10  # names that an answer tells
 
+FIRST, LAST = datetime(1001, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+
+# What these values look like, as JSON Schema.
+ID: dict[str, Any] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
+INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+TEXT: dict[str, Any] = {"type": "string", "maxLength": LONGEST_TEXT, "pattern": r"^[^\x00]*$"}
+
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
@@ -89,7 +96,7 @@ def read_word(name: str, word: object, words: Mapping[str, Any]) -> Any:
 
 def read_count(value: object) -> int:
     """How many fire times are asked for; the default where nothing is."""
-    return DEFAULT_COUNT if value is None or value == "" else read_whole("count", value, most=MAX_COUNT)
+    return DEFAULT_COUNT if value is None else read_whole("count", value, most=MAX_COUNT)
 
 
 def read_whole(name: str, value: object, *, most: int) -> int:
@@ -113,12 +120,19 @@ def as_number(text: str | None) -> object:
 
 
 def read_instant(name: str, value: object) -> datetime:
-    """The instant of an ISO 8601 date or datetime, in UTC; without an offset it is in the site's time zone."""
+    """The instant of an ISO 8601 date or datetime, in UTC; without an offset it is in the site's time zone.
+
+    One before or after all that every database can hold stands for the first or last of these.
+    """
     moment = _parsed(value)
-    if moment is None or not 1000 < moment.year < 9999:
+    if moment is None:
         text = _("%(given)s is not an ISO 8601 date or datetime such as '2027-01-31T09:00:00Z'.")
         refuse(name, text % {"given": shown(value)})
-    return (moment if moment.tzinfo else moment.replace(tzinfo=get_default_timezone())).astimezone(UTC)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=get_default_timezone())
+    try:
+        return min(max(aware.astimezone(UTC), FIRST), LAST)
+    except OverflowError:
+        return FIRST if aware.year < FIRST.year else LAST
 
 
 def _parsed(value: object) -> datetime | None:

@@ -6,32 +6,18 @@ to the browsable API what may be sent.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from functools import lru_cache
 from typing import Any
 
-from django.db import models
+from django.conf import settings
+from django.utils.translation import get_language
 from rest_framework import serializers
 
 from django_sched_tasks import definitions, operations, registry, triggers
-from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
-
-
-class UtcDateTimeField(serializers.DateTimeField):
-    """ISO 8601 in UTC, whatever time zone and format the host has set."""
-
-    def to_representation(self, value: datetime) -> str:
-        return utc_text(value)
-
-
-def utc_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-class RowSerializer(serializers.ModelSerializer[Any]):
-    serializer_field_mapping = {
-        **serializers.ModelSerializer.serializer_field_mapping,
-        models.DateTimeField: UtcDateTimeField,
-    }
+from django_sched_tasks.api.reading import MAX_COUNT
+from django_sched_tasks.api.rows import RowSerializer, UtcDateTimeField
+from django_sched_tasks.models import Kind, SchedulerNode, SchedulerTask, TaskExecution
 
 
 class WithArguments(RowSerializer):
@@ -39,14 +25,23 @@ class WithArguments(RowSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        shown["args"], shown["kwargs"] = registry.hidden_arguments(instance.func, instance.args, instance.kwargs)
+        if instance.args or instance.kwargs:
+            shown["args"], shown["kwargs"] = registry.hidden_arguments(
+                instance.func, instance.args, instance.kwargs, enqueued=getattr(instance, "kind", None) == Kind.ENQUEUED
+            )
         return shown
+
+
+@lru_cache(maxsize=4096)
+def _described(trigger: str, args: str, timezone: str, *site: str | None) -> str:
+    """The words for a trigger, which are the same until the site's time zone or the reader's language is another."""
+    return triggers.describe(trigger, json.loads(args), timezone=timezone)
 
 
 class TaskSerializer(WithArguments):
     status_display = serializers.CharField(source="get_status_display", read_only=True)
     trigger_description = serializers.SerializerMethodField()
-    last_status = serializers.CharField(read_only=True, allow_null=True)
+    last_status = serializers.SerializerMethodField()
     drift = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,6 +61,7 @@ class TaskSerializer(WithArguments):
             "planned_through",
             "version",
             "fire_count",
+            "planned_runs",
             "run_count",
             "skipped_count",
             "missed_count",
@@ -82,7 +78,13 @@ class TaskSerializer(WithArguments):
         )
 
     def get_trigger_description(self, task: SchedulerTask) -> str:
-        return triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+        args = json.dumps(task.trigger_args)
+        return _described(task.trigger, args, task.timezone, settings.TIME_ZONE, get_language())
+
+    def get_last_status(self, task: SchedulerTask) -> str | None:
+        """What the query has found beside the row; a new task has none."""
+        status: str | None = getattr(task, "last_status", None)
+        return status
 
     def get_drift(self, task: SchedulerTask) -> operations.Drift | None:
         """Where a task that is declared in code departs from its declaration."""
@@ -119,9 +121,19 @@ class NoBodySerializer(serializers.Serializer[Any]):
 class PreviewSerializer(serializers.Serializer[Any]):
     trigger = serializers.CharField()
     trigger_args = serializers.DictField()
-    timezone = serializers.CharField(required=False, allow_blank=True)
-    count = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=10)
-    after = UtcDateTimeField(required=False)
+    timezone = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    count = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_COUNT, default=10)
+    after = UtcDateTimeField(required=False, allow_null=True)
+    exclusions = serializers.ListField(child=serializers.DictField(), required=False)
+
+
+class MaintenanceSerializer(serializers.Serializer[Any]):
+    until = UtcDateTimeField()
+    note = serializers.CharField(required=False, allow_blank=True, max_length=255)
+
+
+class ExclusionsSerializer(serializers.Serializer[Any]):
+    exclusions = serializers.ListField(child=serializers.DictField())
 
 
 class ExecutionSerializer(WithArguments):
@@ -142,6 +154,7 @@ class ExecutionSerializer(WithArguments):
             "kind",
             "fire_at",
             "run_at",
+            "request",
             "attempt",
             "status",
             "status_display",

@@ -9,7 +9,7 @@ from django.db.models import Count, Min, Sum
 from django.db.models.functions import Coalesce
 
 from django_sched_tasks import conf, database
-from django_sched_tasks.api.serializers import utc_text
+from django_sched_tasks.api.rows import utc_text
 from django_sched_tasks.models import ExecutionStatus, SchedulerNode, SchedulerTask, TaskExecution, TaskStatus
 from django_sched_tasks.models.execution import OPEN_STATUSES
 

@@ -16,6 +16,7 @@ from django_sched_tasks.api import reading
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
+from django_sched_tasks.api.rows import PlainListMixin, utc_text
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
     BackfillSerializer,
@@ -24,7 +25,6 @@ from django_sched_tasks.api.serializers import (
     PauseSerializer,
     RunSerializer,
     TaskSerializer,
-    utc_text,
 )
 from django_sched_tasks.exceptions import InvalidDefinition
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
@@ -35,10 +35,15 @@ REPROCESS = {word: word for word in operations.Reprocess.values}
 PAUSE = "pause_schedulertask"
 
 
-class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
+class TaskViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
     """Scheduled tasks, and the verbs for them."""
 
     serializer_class = TaskSerializer
+    unshown = (
+        *("planned_trigger", "planned_trigger_args", "planned_timezone", "planned_status"),
+        *("plan_at", "follows"),
+    )
+    beside = ("last_status",)
     needs = {"pause": PAUSE, "resume": PAUSE, "run": RUN, "backfill": RUN}
     filters = TASK_FILTERS
     search_fields = ("name", "job_id", "func", "description")
@@ -65,7 +70,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
             definitions.clean_new(given, now=database.now())  # says all that is wrong, the names among it
         task = operations.add_task(**given, user=request.user)
         headers = {"Location": self.reverse_action("detail", args=[task.pk])}
-        return Response(self._shown(task), status.HTTP_201_CREATED, headers=headers)
+        return Response(TaskSerializer(task).data, status.HTTP_201_CREATED, headers=headers)
 
     def update(self, request: Request, pk: str) -> Response:
         """Change a task: the four required fields, and any other; those that are not given stay as they are."""
@@ -132,7 +137,13 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerVie
         count = reading.read_count(reading.as_number(request.query_params.get("count")))
         return Response(
             fire_times(
-                task.trigger, task.trigger_args, task.timezone, after=database.now(), count=count, anchor=task.anchor
+                task.trigger,
+                task.trigger_args,
+                task.timezone,
+                after=database.now(),
+                count=count,
+                anchor=task.anchor,
+                own_exclusions=task.exclusions,
             )
         )
 
@@ -154,11 +165,12 @@ def _writable(request: Request) -> dict[str, Any]:
     return {name: value for name, value in reading.read_body(request).items() if name not in READ_ONLY}
 
 
-class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
+class ExecutionViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
     """What became of fire times and requests: of all tasks, or of one where the address names it."""
 
     model = TaskExecution
     serializer_class = ExecutionSerializer
+    unshown = ("overrides", "executor_options", "retry_on", "headers")
     needs = {"cancel": RUN, "retry": RUN}
     filters = EXECUTION_FILTERS
     search_fields = ("task_name", "job_id", "func", "error")

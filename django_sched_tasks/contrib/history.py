@@ -15,8 +15,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
-from django_sched_tasks import signals
-from django_sched_tasks.models import SchedulerTask, TaskExecution
+from django_sched_tasks import exclusions, signals
+from django_sched_tasks.models import SchedulerState, SchedulerTask, TaskExecution
 
 Message = str | list[dict[str, Any]]
 
@@ -31,6 +31,7 @@ def connect() -> None:
         signals.task_resumed: _on_resumed,
         signals.task_removed: _on_removed,
         signals.execution_requested: _on_requested,
+        signals.state_changed: _on_state_changed,
     }
     for signal, receiver in receivers.items():
         signal.connect(receiver, dispatch_uid=__name__)
@@ -71,6 +72,18 @@ def _on_requested(
         "backfill": ngettext("Backfilled: %d execution.", "Backfilled: %d executions.", count) % count,
     }
     _write(user, about, CHANGED, texts[action])
+
+
+def _on_state_changed(action: str, state: SchedulerState, user: str, **_payload: Any) -> None:
+    texts = {
+        "exclusions": _("Excluded for all tasks: %s.")
+        % ("; ".join(exclusions.describe(state.exclusions)) or _("nothing")),
+        "maintenance_started": _("Maintenance until %(until)s. %(note)s")
+        % {"until": state.maintenance_until, "note": state.maintenance_note},
+        "maintenance_ended": _("Maintenance ended."),
+        "environment_confirmed": _("The database belongs to the environment “%s” now.") % state.environment,
+    }
+    _write(user, state, CHANGED, texts[action].strip())
 
 
 def _in_english(field: Any) -> str:

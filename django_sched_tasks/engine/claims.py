@@ -87,7 +87,7 @@ class Claims:
         resolved, unknown = [], []
         for claim in claims:
             try:
-                resolved.append((claim, registry.resolve(claim.func)))
+                resolved.append((claim, registry.resolve(claim.func, enqueued=claim.is_enqueued)))
                 self._unresolved.pop(claim.func, None)
             except FunctionNotFound as error:
                 unknown.append((claim, str(error)))
@@ -140,6 +140,7 @@ def _announce(signal: object, claims: Iterable[Claim], status: ExecutionStatus, 
             execution_id=claim.id,
             task_id=claim.task_id,
             job_id=claim.job_id,
+            kind=claim.kind,
             status=status.value,
             reason=str(reason),
         )

@@ -10,11 +10,12 @@ from datetime import datetime
 
 from django.db import connections
 
-from django_sched_tasks import conf, database
+from django_sched_tasks import conf, database, signals
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.clock import DatabaseClock
-from django_sched_tasks.engine.node import Node
+from django_sched_tasks.engine.node import Look, Node
 from django_sched_tasks.engine.session import SessionLock
+from django_sched_tasks.models import SchedulerNode
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Heartbeat:
         stuck_slots: Callable[[], int],
         seconds_since_pass: Callable[[], float],
         problem: Callable[[], str],
+        is_elsewhere: Callable[[], bool],
         on_change: Callable[[], None],
     ) -> None:
         self._node = node
@@ -39,6 +41,7 @@ class Heartbeat:
         self._stuck_slots = stuck_slots
         self._seconds_since_pass = seconds_since_pass
         self._problem = problem
+        self._is_elsewhere = is_elsewhere
         self._told_problem = ""
         self._session = SessionLock(node)
         self._on_change = on_change
@@ -53,7 +56,8 @@ class Heartbeat:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         database.adopt_own_connection()
@@ -73,30 +77,38 @@ class Heartbeat:
         connections.close_all()
 
     def _beat(self) -> None:
-        now = self._read_clock()
         problem = self._problem()[:255]
         self._tell(problem)
-        has_session_lock = self._session.hold()
-        alive = database.retrying(
-            lambda: self._node.beat(
-                now,
-                loop_at=self._clock.at(time.monotonic() - self._seconds_since_pass()),
-                slots_in_use=self._slots_in_use(),
-                stuck_slots=self._stuck_slots(),
-                problem=problem,
-                has_session_lock=has_session_lock,
-                clock_offset=round(self._clock.offset, 3),
-            )
-        )
-        if not alive:
+        look = database.retrying(lambda: self._give_sign(problem))
+        now = look.now
+        if not look.is_alive and not self._stop.is_set():  # once we stop, our row is gone because we said so
             self._node.begin_anew(now)
         may_judge = self._may_judge()
-        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session)
+        if self._is_elsewhere():
+            return
+        changed = recovery.recover(self._node, now, by_timeout=may_judge, session=self._session, others=look.others)
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + conf.node_timeout()
             changed = recovery.sweep(self._node, now, by_timeout=may_judge) or changed
         if changed:
             self._on_change()
+        signals.send(signals.node_beat, SchedulerNode, node_id=self._node.id, now=now)
+
+    def _give_sign(self, problem: str) -> Look:
+        signs = {
+            "loop_at": self._clock.at(time.monotonic() - self._seconds_since_pass()),
+            "slots_in_use": self._slots_in_use(),
+            "stuck_slots": self._stuck_slots(),
+            "problem": problem,
+            "has_session_lock": self._session.hold(),
+            "clock_offset": round(self._clock.offset, 3),
+        }
+        look = self._node.beat_and_look(**signs)
+        if look is not None:
+            self._clock.set(look.now)
+            return look
+        now = self._read_clock()
+        return Look(now, self._node.beat(now, **signs), self._node.others())
 
     def _tell(self, problem: str) -> None:
         """A loop that has stalled says nothing itself."""

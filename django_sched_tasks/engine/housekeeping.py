@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connections
 
@@ -13,13 +16,17 @@ from django_sched_tasks import conf, database, operations
 logger = logging.getLogger(__name__)
 
 INTERVAL = 600.0  # seconds between two looks
+PAUSE = 0.05  # seconds between two batches, in which others get at the tables
+OVERLAP = timedelta(minutes=5)  # of two looks: a run that is being recorded is seen by the next
 
 
 class Housekeeping:
     """A thread of its own: a large clean-up must not hold up the loop or the heartbeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_elsewhere: Callable[[], bool]) -> None:
+        self._is_elsewhere = is_elsewhere
         self._stop = threading.Event()
+        self._looked: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="sched-tasks-housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -27,7 +34,8 @@ class Housekeeping:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         database.adopt_own_connection()
@@ -41,8 +49,13 @@ class Housekeeping:
                 connections.close_all()
 
     def _prune(self) -> None:
-        days = conf.retention_days()
-        if days is not None:
-            deleted = operations.prune(days, until=self._stop.is_set)
-            if deleted:
-                logger.info("%d executions that ended more than %g days ago are deleted.", deleted, days)
+        """Tasks that have not run since the last look have nothing more to lose by number, so they are left out."""
+        if self._is_elsewhere():
+            return
+        days, count, now = conf.retention_days(), conf.retention_count(), database.now()
+        pause = partial(self._stop.wait, PAUSE)
+        deleted = operations.prune(days, count=count, active_since=self._looked, now=now, until=pause)
+        if not self._stop.is_set():
+            self._looked = now - OVERLAP
+        if deleted:
+            logger.info("%d executions that are not to be kept any longer are deleted.", deleted)

@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_sched_tasks import conf, database, planning
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
+from django_sched_tasks.engine.hold import Hold
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Recorder
 from django_sched_tasks.engine.schema import SchemaGuard
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 NEVER_AGAIN = datetime(9999, 1, 1, tzinfo=UTC)
 STALLED_AFTER = 15.0  # seconds without a pass, beside the poll interval, after which the loop counts as stalled
-LISTENING_POLL = 10.0  # seconds
+LISTENING_POLL = 12.0  # seconds, less than STALLED_AFTER
+NO_END = float("inf")
 UNBOUNDED = 1 << 30  # instances: the limits are kept in the database, over all nodes
 
 
@@ -73,17 +75,18 @@ class DatabaseJobStore(BaseJobStore):
     """Plans and claims in the database; a pass of the scheduler is one call of ``get_due_jobs``."""
 
     def __init__(
-        self, node: Node, claims: Claims, recorder: Recorder, clock: DatabaseClock, aliases: list[str]
+        self, node: Node, claims: Claims, recorder: Recorder, clock: DatabaseClock, aliases: list[str], *, hold: Hold
     ) -> None:
         super().__init__()
         self._node = node
         self._claims = claims
         self._recorder = recorder
         self._clock = clock
+        self._hold = hold
         self._aliases = aliases
         self._connection: BaseDatabaseWrapper | None = None
         self._schema = SchemaGuard(node.using)
-        self._schema_sql: str | None = None
+        self._extra_sql: tuple[str, ...] | None = None
         self._failures = 0
         self._wait = 0.0
         self._handed_out: dict[int, Accepted] = {}
@@ -126,22 +129,24 @@ class DatabaseJobStore(BaseJobStore):
         stalled = self.seconds_since_pass
         if stalled > STALLED_AFTER + conf.poll_interval():
             return f"The scheduler's loop has had no complete pass for {stalled:.0f} s."
-        return self._schema.problem
+        return self._schema.problem or self._hold.problem
 
     def _pass(self, now: datetime) -> list[Job]:
-        if self._schema_sql is None:  # the first pass of this thread
+        if self._extra_sql is None:  # the first pass of this thread
             self._connection = database.adopt_own_connection()
-            self._schema_sql = self._schema.count_sql()
-        seen = peek(self._node.using, self._schema_sql)
+            self._extra_sql = (self._schema.count_sql(), *self._hold.sql())
+        seen = peek(self._node.using, *self._extra_sql)
         self._clock.set(seen.now)
-        if self.draining or not self._schema.allows(seen.extra):
-            self._wait = conf.poll_interval()
+        if self.draining or self._stands_still(*seen.extra, now=seen.now):
+            self._wait = min(conf.poll_interval(), self._hold.seconds_left(seen.now) or NO_END)
             self._last_pass = time.monotonic()
             return []
         due = seen.now if self.until is None else self.until
         behind = False
         if seen.plan_at is not None and seen.plan_at <= due:
-            behind = bool(planning.plan(due, using=self._node.using).unfinished)
+            # A batch at a time: what it has queued runs while the next one is planned.
+            planned = planning.plan(due, using=self._node.using, once=True)
+            behind = planned.has_more or bool(planned.unfinished)
             seen = peek(self._node.using)
         jobs = self._claim(seen, seen.now if self.until is None else self.until, now)
         if jobs and not self._recorder.left_some:  # what was left the recorder asks for when it has room
@@ -149,6 +154,15 @@ class DatabaseJobStore(BaseJobStore):
         self._wait = 0.0 if behind else self._until_next(seen)
         self._last_pass = time.monotonic()
         return jobs
+
+    def _stands_still(self, migrations: int, environment: str | None, maintenance_until: Any, *, now: datetime) -> bool:
+        """Whether the schema is one to leave alone, or the node holds; then what has not started goes back."""
+        if not self._schema.allows(migrations):
+            return True
+        if not self._hold.look(environment, maintenance_until, now):
+            return False
+        self._claims.give_back(self._recorder.withdraw(), now)
+        return True
 
     def _claim(self, seen: Peek, due: datetime, now: datetime) -> list[Job]:
         """A job for each execution that was claimed; what is left for want of slots the recorder will ask for."""

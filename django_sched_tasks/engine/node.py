@@ -10,16 +10,39 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import django
-from django.db import transaction
+from django.db import connections, transaction
 
 from django_sched_tasks import __version__, database
 from django_sched_tasks.engine import process
 from django_sched_tasks.models import NodeState, SchedulerNode, transitions
 
 logger = logging.getLogger(__name__)
+
+SEEN = ("id", "host", "machine", "pid", "pid_started", "heartbeat_at", "has_session_lock")
+BEAT = f"""
+WITH sign AS (
+    UPDATE sys_scheduler_node SET
+        heartbeat_at = statement_timestamp(), loop_at = %(loop_at)s, slots_in_use = %(slots_in_use)s,
+        stuck_slots = %(stuck_slots)s, problem = %(problem)s, has_session_lock = %(has_session_lock)s,
+        clock_offset = %(clock_offset)s
+    WHERE id = %(me)s AND state IN ('alive', 'stopping')
+    RETURNING id
+)
+SELECT statement_timestamp(), EXISTS (SELECT FROM sign), {", ".join(f"other.{name}" for name in SEEN)}
+FROM (SELECT) AS once
+LEFT JOIN sys_scheduler_node AS other ON other.id <> %(me)s AND other.state IN ('alive', 'stopping')
+"""
+
+
+class Look(NamedTuple):
+    """What a sign of life has come to: the database's instant, whether we count as alive, the other live nodes."""
+
+    now: datetime
+    is_alive: bool
+    others: list[SchedulerNode]
 
 
 @dataclass
@@ -60,6 +83,24 @@ class Node:
         """A sign of life; False when our row says that we are dead, or is gone."""
         rows = SchedulerNode.objects.using(self.using).live().filter(pk=self.id)
         return bool(rows.update(heartbeat_at=now, **signs))
+
+    def others(self) -> list[SchedulerNode]:
+        """The live nodes besides this one."""
+        return list(SchedulerNode.objects.using(self.using).live().exclude(pk=self.id))
+
+    def beat_and_look(self, **signs: Any) -> Look | None:
+        """A sign of life and a look at the others, by the database's own clock in one statement; None where that is
+        not to be had, which is anywhere but on PostgreSQL.
+        """
+        wrapper = connections[self.using]
+        if wrapper.vendor != "postgresql":
+            return None
+        with wrapper.cursor() as cursor:
+            cursor.execute(BEAT, {"me": self.id, **signs})
+            rows = cursor.fetchall()
+        now, is_alive = rows[0][:2]
+        others = [SchedulerNode.from_db(self.using, SEEN, row[2:]) for row in rows if row[2] is not None]
+        return Look(now, is_alive, others)
 
     def begin_anew(self, now: datetime) -> None:
         """Come back under a new identity after others gave us up."""

@@ -1,9 +1,10 @@
 """Start marks and finishes, committed in groups; the recorder feeds the executors.
 
-One thread of the node waits for work that has ended and for claims that a free slot could take. It writes all that has
+A thread of the node waits for work that has ended and for claims that a free slot could take. It writes all that has
 gathered in one transaction, and only then hands the started claims to their executors: a function is never called
 before its ``running`` is committed, and no worker waits for a commit of its own. The busier the node, the larger the
-groups.
+groups. On PostgreSQL there are two such threads, so that one writes while the other gathers; each group is one
+transaction of one of them, and they share nothing but what has gathered.
 
 Claims of an executor that dispatches are marked as dispatched instead, and handed to it to be sent. They take no slot;
 once their message is out they are the node's no longer.
@@ -62,16 +63,20 @@ class Recorder:
         self._running: dict[int, Claim] = {}
         self._starting = True  # False: no more starts, the node drains
         self.left_some = False  # whether the last claim left due executions in the queue
-        self._writing = False  # a group is on its way into the database
+        self._writers: set[int] = set()  # the threads whose group is on its way into the database
         self._stop = False
         for executor in executors.values():
             executor.on_free = self._work.set
-        self._thread = threading.Thread(target=self._run, name="sched-tasks-recorder", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"sched-tasks-recorder-{number}", daemon=True)
+            for number in range(2 if connections[node.using].vendor == "postgresql" else 1)
+        ]
 
     # What the scheduler's thread calls.
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def room(self, alias: str, queues: dict[str, int]) -> Room:
         """What the next claim for an executor may take of what is limited; ``queues`` is shared by a pass's claims.
@@ -162,6 +167,11 @@ class Recorder:
         """Start nothing more; answers what was claimed and has not started, to be handed back."""
         with self._lock:
             self._starting = False
+        return self.withdraw()
+
+    def withdraw(self) -> list[int]:
+        """What was claimed and has not started is not to start here; answers it, to be handed back."""
+        with self._lock:
             claims = [claim_id for backlog in self._backlog.values() for claim_id in backlog]
             for backlog in self._backlog.values():
                 backlog.clear()
@@ -175,14 +185,17 @@ class Recorder:
     def is_idle(self) -> bool:
         """Nothing runs, and all that has ended is written, with what followed from it."""
         with self._lock:
-            return not (self._running or self._ended or self._sent or self._unsent or self._writing)
+            return not (self._running or self._ended or self._sent or self._unsent or self._writers)
 
     def stop(self, timeout: float) -> None:
         self._stop = True
         self._work.set()
-        self._thread.join(timeout)
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(deadline - time.monotonic(), 0.0))
 
-    # The recorder's own thread.
+    # The recorder's own threads.
 
     def _run(self) -> None:
         database.adopt_own_connection()
@@ -193,7 +206,9 @@ class Recorder:
             except Exception:
                 # Not again: what of it has been handed over must not be started twice.
                 logger.exception("Recording runs met an error that nobody expected; it goes on with the next ones.")
-                pending, self._writing = None, False
+                pending = None
+                self._writers.discard(threading.get_ident())
+        self._work.set()  # the other one is to see that it is to stop, too
         connections.close_all()
 
     def _next(self, pending: recording.Group | None) -> recording.Group | None:
@@ -201,12 +216,20 @@ class Recorder:
         if pending is None:
             self._work.wait()
             self._work.clear()
-            time.sleep(GATHER)
+            if not self._is_complete():
+                time.sleep(GATHER)
             pending = self._gather()
         if pending is not None:
             pending = self._commit(pending)
-            self._writing = pending is not None
+            if pending is None:
+                self._writers.discard(threading.get_ident())
         return pending
+
+    def _is_complete(self) -> bool:
+        """Whether nothing could join the next group: no run is under way, and there is a claim for every slot."""
+        if self._running:
+            return False
+        return all(len(self._backlog[alias]) >= executor.slots for alias, executor in self._executors.items())
 
     def _gather(self) -> recording.Group | None:
         """Take what has ended or was sent, and as many claims as there are free slots."""
@@ -225,7 +248,8 @@ class Recorder:
             group = recording.Group(list(self._ended), starts, list(self._sent), list(self._unsent))
             for gathered in (self._ended, self._sent, self._unsent):
                 gathered.clear()
-            self._writing = not group.is_empty
+            if not group.is_empty:
+                self._writers.add(threading.get_ident())
         return None if group.is_empty else group
 
     def _take_slot(self, claim: Claim) -> None:
@@ -245,10 +269,15 @@ class Recorder:
     def _commit(self, pending: recording.Group) -> recording.Group | None:
         """Write a group; answers what has to be tried again."""
         try:
-            result = database.retrying(lambda: recording.write(pending, self._clock.now(), self._node.using))
+            result = database.retrying(lambda: recording.commit(pending, self._clock.now(), self._node.using))
         except Exception as error:
             return self._after_error(pending, error)
         self._hand_over(pending, result)
+        recording.follow_up(result, self._clock.now(), self._node.using)  # while what was handed over runs
+        recording.announce_return(result.handed_back)
+        recording.announce_ends(result)
+        if result.let_in or self._wants_more():
+            self._on_room()
         return None
 
     def _after_error(self, pending: recording.Group, error: Exception) -> recording.Group | None:
@@ -292,10 +321,6 @@ class Recorder:
         for claim, function in done.starts:
             if _identity(claim) in started:
                 self._submit(claim, function)
-        recording.announce_return(result.handed_back)
-        recording.announce_ends(result)
-        if result.let_in or self._wants_more():
-            self._on_room()
 
     def _submit(self, claim: Claim, function: ResolvedFunction) -> None:
         """An executor that refuses fails the run; the recorder goes on for the others."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from django_sched_tasks import admission, conf, database, operations, signals
 from django_sched_tasks.engine import process
@@ -32,15 +32,25 @@ logger = logging.getLogger(__name__)
 CRASH_RETRIES = 3
 
 
-def recover(node: Node, now: datetime, *, by_timeout: bool = True, session: SessionLock | None = None) -> bool:
-    """Clean up after nodes that died; answers whether anything may run now that could not before.
+def recover(
+    node: Node,
+    now: datetime,
+    *,
+    by_timeout: bool = True,
+    session: SessionLock | None = None,
+    others: Sequence[SchedulerNode] | None = None,
+) -> bool:
+    """Clean up after nodes that died; answers whether anything may run now that could not before. ``others`` are the
+    live nodes besides this one, where they have just been read.
 
     A node of this machine whose process is gone is dead at once. Others are when they have been silent for
     ``NODE_TIMEOUT`` by the database's clock, unless ``by_timeout`` forbids to judge by that; on PostgreSQL earlier,
     when the lock of their ``session`` is gone as well.
     """
     changed = False
-    for dead in _dead_nodes(node, now, by_timeout=by_timeout, session=session):
+    if others is None:
+        others = node.others()
+    for dead in _dead_nodes(others, now, by_timeout=by_timeout, session=session):
         changed = _bury(dead, now, node.using) or changed
     if changed:
         admission.admit_all(using=node.using)
@@ -51,6 +61,8 @@ def sweep(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
     """Mend what no single event mends: a follow-up that a crash cut off, an executor that no node has any more, what a
     node took between its burial and its noticing, what workers outside the nodes never started or ended.
     """
+    if not _has_to_mend(node, now):
+        return False
     changed = _fail_without_executor(node, now)
     changed = _finish_burials(node, now) or changed
     if by_timeout:
@@ -58,8 +70,20 @@ def sweep(node: Node, now: datetime, *, by_timeout: bool = True) -> bool:
     return bool(admission.admit_all(using=node.using)) or changed
 
 
-def _dead_nodes(node: Node, now: datetime, *, by_timeout: bool, session: SessionLock | None) -> list[SchedulerNode]:
-    others = list(SchedulerNode.objects.using(node.using).live().exclude(pk=node.id))
+def _has_to_mend(node: Node, now: datetime) -> bool:
+    """One question for all that a sweep looks after; on an idle site nothing of it is there."""
+    patience = now - timedelta(seconds=conf.node_timeout())
+    waits = Q(status=ExecutionStatus.QUEUED, claim_rank__isnull=True) & ~Q(reason=Reason.COALESCING)
+    is_left = Q(claim_rank__isnull=False, run_at__lt=patience)
+    is_elsewhere = Q(node__isnull=True, status__in=STARTED_STATUSES)
+    is_buried = Q(node__state__in=(NodeState.DEAD, NodeState.STOPPED))
+    rows = TaskExecution.objects.using(node.using).open()
+    return rows.filter(waits | is_left | is_elsewhere | is_buried).exists()
+
+
+def _dead_nodes(
+    others: Sequence[SchedulerNode], now: datetime, *, by_timeout: bool, session: SessionLock | None
+) -> list[SchedulerNode]:
     silent_since = now - timedelta(seconds=conf.node_timeout())
     cut_off = _cut_off(others, now, session) if by_timeout else set()
     return [
@@ -186,7 +210,7 @@ def lose_runs(
 
 def _runs_again(execution: TaskExecution) -> bool:
     wanted = execution.on_crash == OnCrash.RETRY or execution.transactional
-    if not wanted or execution.task_id is None or execution.cancel_requested_at is not None:
+    if not wanted or not execution.is_wanted or execution.cancel_requested_at is not None:
         return False
     return execution.attempt <= max(execution.max_retries, CRASH_RETRIES)
 
@@ -205,6 +229,7 @@ def _announce_ended(executions: Sequence[TaskExecution]) -> None:
             execution_id=execution.pk,
             task_id=execution.task_id,
             job_id=execution.job_id,
+            kind=execution.kind,
             status=str(execution.status),
             reason=str(execution.reason),
         )

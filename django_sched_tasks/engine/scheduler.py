@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import connections, transaction
 
-from django_sched_tasks import conf, database, executors, registry, signals
+from django_sched_tasks import conf, database, executors, operations, registry, signals
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.claims import Claims
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.dispatch import RecordingExecutor
 from django_sched_tasks.engine.heartbeat import Heartbeat
+from django_sched_tasks.engine.hold import Hold
 from django_sched_tasks.engine.housekeeping import Housekeeping
 from django_sched_tasks.engine.jobstore import DatabaseJobStore
 from django_sched_tasks.engine.listener import Listener
@@ -55,15 +56,29 @@ class Scheduler:
 
         Without ``passes`` nothing is planned or claimed until :meth:`run_all_due`.
         """
+        try:
+            self._begin(passes=passes)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _begin(self, *, passes: bool) -> None:
         registry.autodiscover()
         using = self.node.using
         now = database.now(using)
         self._clock = DatabaseClock(now)
         self.node.register(now)
-        recovery.recover(self.node, now)
+        self._is_registered = True
+        operations.record_environment(now, using=using)
+        self._hold = Hold(using)
+        self._hold.read(now)
+        if not self._hold.is_elsewhere:
+            recovery.recover(self.node, now)
         self._claims = Claims(self.node)
         self._recorder = Recorder(self.node, self._executors, self._clock, on_room=self.wakeup)
-        self._store = DatabaseJobStore(self.node, self._claims, self._recorder, self._clock, list(self._executors))
+        self._store = DatabaseJobStore(
+            self.node, self._claims, self._recorder, self._clock, list(self._executors), hold=self._hold
+        )
         self._heartbeat = Heartbeat(
             self.node,
             self._clock,
@@ -71,6 +86,7 @@ class Scheduler:
             stuck_slots=self._recorder.stuck_slots,
             seconds_since_pass=lambda: self._store.seconds_since_pass,
             problem=lambda: self._store.problem,
+            is_elsewhere=lambda: self._hold.is_elsewhere,
             on_change=self.wakeup,
         )
         self._listener = Listener(self.node, on_change=self.wakeup, own_sessions=self._store.sessions)
@@ -80,13 +96,31 @@ class Scheduler:
             executor.start()
         self._recorder.start()
         self._heartbeat.start()
-        self._housekeeping = Housekeeping()
+        self._housekeeping = Housekeeping(is_elsewhere=lambda: self._hold.is_elsewhere)
         self._housekeeping.start()
         self._apscheduler = self._make_apscheduler()
         self._apscheduler.start(paused=not passes)
         self._listener.start()
         signals.schedule_changed.connect(self._on_schedule_changed, weak=False, dispatch_uid=self)
         logger.info("Node %s (%s) started, %d slots.", self.node.id, self.node.started_by, self.node.slots)
+
+    def _give_up(self) -> None:
+        """A start that failed leaves neither threads behind nor a row that looks alive.
+
+        The sign of life ends before the last word is said: it would take that for a death, and register anew.
+        """
+        self._shut_down.set()
+        begun = vars(self)
+        if "_apscheduler" in begun and self._apscheduler.running:
+            self._safely("end its loop", lambda: self._apscheduler.shutdown(wait=False))
+        for part in ("_listener", "_heartbeat", "_housekeeping", "_recorder"):
+            if part in begun:
+                begun[part].stop(STOP_TIMEOUT)
+        for executor in self._executors.values():
+            executor.shutdown()
+        if "_is_registered" in begun:
+            self._safely("say that it has stopped", lambda: self.node.stopped(self._clock.now()))
+        connections[self.node.using].close()
 
     def _make_apscheduler(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, jobstore_retry_interval=1)
@@ -100,7 +134,7 @@ class Scheduler:
         self._store.until = until = database.now(self.node.using)
         self._apscheduler.resume()
         while not stop.wait(0.05):
-            if self._recorder.is_idle() and not self._has_due(until):
+            if self._recorder.is_idle() and (self._hold.is_on or not self._has_due(until)):
                 return
 
     def _has_due(self, until: datetime) -> bool:

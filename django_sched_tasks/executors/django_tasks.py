@@ -6,22 +6,18 @@ backend's worker reads from the execution. Where the function is itself such a t
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sched_tasks import worker
 from django_sched_tasks.executors import means
 from django_sched_tasks.executors.dispatching import DISPATCH_TIMEOUT, DispatchingExecutor
+from django_sched_tasks.framework import DEFAULT_TASK_QUEUE_NAME, Task, task, task_backends
 from django_sched_tasks.models.transitions import Claim
 from django_sched_tasks.registry import ResolvedFunction
 
-if TYPE_CHECKING or find_spec("django.tasks") is not None:
-    from django.tasks import DEFAULT_TASK_QUEUE_NAME, Task, task, task_backends
-else:
-    from django_tasks import DEFAULT_TASK_QUEUE_NAME, task, task_backends
-    from django_tasks.base import Task
+OURS = "django_sched_tasks.tasks_backend.DatabaseBackend"
 
 
 class DjangoTasksExecutor(DispatchingExecutor):
@@ -52,6 +48,11 @@ class DjangoTasksExecutor(DispatchingExecutor):
         if backend not in task_backends.settings:
             known = ", ".join(task_backends.settings)
             raise ImproperlyConfigured(f"The executor {alias!r} has the backend {backend!r}; TASKS names {known}.")
+        if task_backends.settings[backend].get("BACKEND") == OURS:
+            raise ImproperlyConfigured(
+                f"The executor {alias!r} would hand its runs to the backend {backend!r} of TASKS, which hands them back"
+                " to the nodes. Name another backend, or use a ThreadExecutor."
+            )
 
     def send(self, claim: Claim, function: ResolvedFunction) -> None:
         options = {"backend": self._backend, **_of_task(function.target), **_given(claim)}

@@ -148,7 +148,7 @@ _CANCELLED = "cancelled"
 def _told(claim: Claim, why: str, error: Exception, duration: float) -> Outcome:
     """How a run ended whose process did not say it."""
     ends: dict[str, BaseException] = {_TIMED_OUT: RunTimedOut(), _CANCELLED: RunCancelled()}
-    return runner.failed(claim, ends.get(why, error), duration)
+    return runner.broken_off(claim, ends.get(why, error), duration)
 
 
 class _Child:

@@ -1,5 +1,6 @@
 from django_sched_tasks.models.execution import ExecutionStatus, Kind, Reason, TaskExecution
 from django_sched_tasks.models.node import NodeState, SchedulerNode
+from django_sched_tasks.models.state import SchedulerState
 from django_sched_tasks.models.task import OnCrash, Overlap, SchedulerTask, Source, TaskStatus
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Overlap",
     "Reason",
     "SchedulerNode",
+    "SchedulerState",
     "SchedulerTask",
     "Source",
     "TaskExecution",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Cast
 
 Row = Sequence[Any]
 
@@ -29,11 +33,16 @@ def update_rows(
         return
     wrapper = connections[using]
     fields = [model._meta.pk, *(model._meta.get_field(name) for name in names)]
-    values = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
     with wrapper.cursor() as cursor:
         if wrapper.vendor == "postgresql":
-            cursor.execute(*_update_from_values(model, fields, values, wrapper, where))
-        else:
+            given, params = _given(fields, rows, wrapper)
+            cursor.execute(_update_from(model, fields, given, wrapper, where), [params, _keys(rows)])
+            return
+        values = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
+        if wrapper.vendor == "mysql":
+            sql = _update_join(model, fields, len(values), wrapper, where)
+            cursor.execute(sql, [value for row in values for value in row])
+        else:  # SQLite is in this process: a statement for each row costs no journey
             cursor.executemany(_update_one(model, fields, wrapper, where), [[*row[1:], row[0]] for row in values])
 
 
@@ -57,6 +66,95 @@ def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[
             )
 
 
+def insert_derived(
+    model: type[models.Model],
+    source: type[models.Model],
+    taken: Mapping[str, str],
+    names: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    using: str,
+) -> None:
+    """Insert rows that take over values of other rows, as those stand now; the caller has locked them.
+
+    The first value of each of ``rows`` is the key of the row of ``source`` that it belongs to; ``taken`` says which
+    column of ``model`` takes over which of ``source``.
+    """
+    if not rows:
+        return
+    wrapper = connections[using]
+    if wrapper.vendor != "postgresql":
+        insert_rows(model, (*names, *taken), _read_taken(source, taken, rows, using), using=using)
+        return
+    quote = wrapper.ops.quote_name
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    given, params = _given(fields, rows, wrapper)
+    columns = [*_columns(model, names, wrapper), *_columns(model, taken, wrapper)]
+    values = [_assigned(field, wrapper) for field in fields]
+    values += [f"source.{column}" for column in _columns(source, taken.values(), wrapper)]
+    (key,) = _columns(source, ["pk"], wrapper)
+    with wrapper.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {given} "
+            f"JOIN {quote(source._meta.db_table)} AS source ON source.{key} = given.{quote(fields[0].column)} "
+            f"WHERE source.{key} = ANY(%s::bigint[])",
+            [params, _keys(rows)],
+        )
+
+
+def _read_taken(
+    source: type[models.Model], taken: Mapping[str, str], rows: Sequence[Row], using: str
+) -> list[list[Any]]:
+    """The rows with what they take over."""
+    texts = {
+        f"{name}_text": Cast(name, models.TextField())
+        for name in taken.values()
+        if isinstance(source._meta.get_field(name), models.JSONField)
+    }
+    columns = [f"{name}_text" if f"{name}_text" in texts else name for name in taken.values()]
+    found = source._default_manager.using(using).filter(pk__in={row[0] for row in rows}).annotate(**texts).order_by()
+    by_key = {
+        key: [Verbatim(value) if name in texts else value for name, value in zip(columns, values, strict=True)]
+        for key, *values in found.values_list("pk", *columns)
+    }
+    return [[*row, *by_key[row[0]]] for row in rows]
+
+
+def _columns(model: type[models.Model], names: Iterable[str], wrapper: BaseDatabaseWrapper) -> list[str]:
+    meta = model._meta
+    fields: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in names]
+    return [wrapper.ops.quote_name(field.column) for field in fields]
+
+
+def _given(fields: Sequence[Any], rows: Sequence[Row], wrapper: BaseDatabaseWrapper) -> tuple[str, str]:
+    """The rows as a table named ``given``, by one parameter: a driver takes long over many."""
+    quote = wrapper.ops.quote_name
+    names = [field.column for field in fields]
+    types = ["text" if isinstance(field, models.JSONField) else field.cast_db_type(wrapper) for field in fields]
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in zip(names, types, strict=True))
+    values = [
+        {name: _as_json(field, value) for name, field, value in zip(names, fields, row, strict=True)} for row in rows
+    ]
+    return f"json_to_recordset(%s::json) AS given({columns})", json.dumps(values, cls=DjangoJSONEncoder)
+
+
+def _as_json(field: Any, value: Any) -> Any:
+    """A value as JSON carries it to the column; a document goes as text, so that its database reads it itself."""
+    if value is None or not isinstance(field, models.JSONField):
+        return value.isoformat() if isinstance(value, datetime) else value
+    return str(value) if isinstance(value, Verbatim) else json.dumps(value, cls=field.encoder)
+
+
+def _assigned(field: Any, wrapper: BaseDatabaseWrapper) -> str:
+    column = f"given.{wrapper.ops.quote_name(field.column)}"
+    return f"{column}::jsonb" if isinstance(field, models.JSONField) else column
+
+
+def _keys(rows: Sequence[Row]) -> str:
+    """The list of their keys, by which the planner knows how many there are."""
+    return f"{{{','.join(str(row[0]) for row in rows)}}}"
+
+
 def _prepare(field: Any, value: Any, wrapper: BaseDatabaseWrapper) -> Any:
     return str(value) if isinstance(value, Verbatim) else field.get_db_prep_save(value, wrapper)
 
@@ -69,20 +167,29 @@ def _update_one(model: type[models.Model], fields: Sequence[Any], wrapper: BaseD
     return f"UPDATE {table} SET {assignments} WHERE {quote(fields[0].column)} = %s{more}"
 
 
-def _update_from_values(
-    model: type[models.Model], fields: Sequence[Any], values: Sequence[Row], wrapper: BaseDatabaseWrapper, where: str
-) -> tuple[str, list[Any]]:
+def _update_join(
+    model: type[models.Model], fields: Sequence[Any], count: int, wrapper: BaseDatabaseWrapper, where: str
+) -> str:
     quote = wrapper.ops.quote_name
-    casts = [field.cast_db_type(wrapper) for field in fields]
-    first = f"({', '.join(f'%s::{cast}' for cast in casts)})"  # the types of the first row are those of all
-    other = f"({', '.join(['%s'] * len(fields))})"
-    names = ", ".join(quote(field.column) for field in fields)
-    assignments = ", ".join(f"{quote(field.column)} = given.{quote(field.column)}" for field in fields[1:])
+    names = [quote(field.column) for field in fields]
+    first = f"SELECT {', '.join(f'%s AS {name}' for name in names)}"
+    other = f" UNION ALL SELECT {', '.join(['%s'] * len(names))}"
+    assignments = ", ".join(f"target.{name} = given.{name}" for name in names[1:])
+    more = f" AND {where}" if where else ""
+    return (
+        f"UPDATE {quote(model._meta.db_table)} AS target JOIN ({first}{other * (count - 1)}) AS given "
+        f"ON target.{names[0]} = given.{names[0]}{more} SET {assignments}"
+    )
+
+
+def _update_from(
+    model: type[models.Model], fields: Sequence[Any], given: str, wrapper: BaseDatabaseWrapper, where: str
+) -> str:
+    quote = wrapper.ops.quote_name
+    assignments = ", ".join(f"{quote(field.column)} = {_assigned(field, wrapper)}" for field in fields[1:])
     key = quote(fields[0].column)
     more = f" AND {where}" if where else ""
-    sql = (
-        f"UPDATE {quote(model._meta.db_table)} AS target SET {assignments} "
-        f"FROM (VALUES {', '.join([first, *[other] * (len(values) - 1)])}) AS given ({names}) "
-        f"WHERE target.{key} = given.{key}{more}"
+    return (
+        f"UPDATE {quote(model._meta.db_table)} AS target SET {assignments} FROM {given} "
+        f"WHERE target.{key} = given.{key} AND target.{key} = ANY(%s::bigint[]){more}"
     )
-    return sql, [value for row in values for value in row]

@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     SCHEDULE = "schedule", _("Schedule")
     MANUAL = "manual", _("Manual")
     BACKFILL = "backfill", _("Backfill")
+    ENQUEUED = "enqueued", _("Enqueued")  # by Django's task framework, without a scheduled task
 
 
 class ExecutionStatus(models.TextChoices):
@@ -60,6 +61,7 @@ class Reason(models.TextChoices):
     OVERLAP = "overlap", _("The task was still running.")
     QUEUE_FULL = "queue_full", _("Too many executions were waiting.")
     GRACE = "grace", _("It was too late: older than the misfire grace time.")
+    EXCLUDED = "excluded", _("It lies in a date or window that is excluded.")
     CATCH_UP = "catch_up", _("More fire times were due than may be caught up.")
     COALESCING = "coalescing", _("Fire times are still being folded into it.")
     REPLACED = "replaced", _("A newer fire time replaced it.")
@@ -83,6 +85,15 @@ class ExecutionQuerySet(models.QuerySet["TaskExecution"]):
 
     def claimable(self) -> ExecutionQuerySet:
         return self.filter(claim_rank__isnull=False)
+
+    def attempts_at(self, execution: TaskExecution) -> ExecutionQuerySet:
+        """All attempts at what it stands for, itself among them."""
+        same = {name: getattr(execution, name) for name in ("task_id", "kind", "fire_at", "request")}
+        return self.filter(**same)
+
+    def wanted(self) -> ExecutionQuerySet:
+        """Those that may be tried again: whose task is not deleted, and those that never had one."""
+        return self.filter(Q(task__isnull=False) | Q(kind=Kind.ENQUEUED))
 
     def accounted(self) -> ExecutionQuerySet:
         """The rows whose ``covers`` add up to the fire times that were due."""
@@ -182,6 +193,9 @@ class TaskExecution(models.Model):
     output = models.TextField(_("output"), blank=True, default="", db_default="")
     progress = models.JSONField(_("progress"), null=True, blank=True)
     requested_by = models.CharField(_("requested by"), max_length=255, blank=True, default="", db_default="")
+    headers = models.JSONField(
+        _("headers"), null=True, blank=True, help_text=_("What goes along with it, such as the trace of its request.")
+    )
 
     objects = ExecutionQuerySet.as_manager()
 
@@ -208,6 +222,16 @@ class TaskExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} #{self.pk}"
+
+    @property
+    def is_enqueued(self) -> bool:
+        """Whether Django's task framework has asked for it: then it has no task, and its function is one of its own."""
+        return self.kind == Kind.ENQUEUED
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it may be tried again: not once its task is deleted."""
+        return self.task_id is not None or self.is_enqueued
 
     @property
     def rank(self) -> int:

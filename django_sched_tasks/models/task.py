@@ -232,6 +232,35 @@ class SchedulerTask(models.Model):
         validators=_between(-100, 100),
     )
 
+    exclusions = models.JSONField(
+        _("exclusions"),
+        default=list,
+        db_default=Value([], models.JSONField()),
+        blank=True,
+        help_text=_("Dates and windows in which its fire times are skipped."),
+    )
+    max_runs = models.PositiveIntegerField(
+        _("max runs"),
+        null=True,
+        blank=True,
+        help_text=_("The task finishes after this many runs of its schedule. Empty: no limit."),
+        validators=_between(1, 1_000_000_000),
+    )
+    retention_days = models.PositiveIntegerField(
+        _("retention in days"),
+        null=True,
+        blank=True,
+        help_text=_("How long its ended executions are kept. Empty: as the site's settings say."),
+        validators=_between(1, 36_500),
+    )
+    retention_count = models.PositiveIntegerField(
+        _("retention by number"),
+        null=True,
+        blank=True,
+        help_text=_("How many of its ended executions are kept. Empty: as the site's settings say."),
+        validators=_between(1, 100_000_000),
+    )
+
     # What is told about it.
     pause_note = models.CharField(
         _("pause note"), max_length=255, blank=True, default="", db_default="", editable=False
@@ -264,6 +293,7 @@ class SchedulerTask(models.Model):
     planned_timezone = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
     planned_status = models.IntegerField(null=True, editable=False)
     fire_count = models.PositiveBigIntegerField(_("fire times"), default=0, db_default=0, editable=False)
+    planned_runs = models.PositiveBigIntegerField(_("planned runs"), default=0, db_default=0, editable=False)
     run_count = models.PositiveBigIntegerField(_("runs"), default=0, db_default=0, editable=False)
     skipped_count = models.PositiveBigIntegerField(_("skipped"), default=0, db_default=0, editable=False)
     missed_count = models.PositiveBigIntegerField(_("missed"), default=0, db_default=0, editable=False)
@@ -301,6 +331,7 @@ class SchedulerTask(models.Model):
             "planned_timezone",
             "planned_status",
             "fire_count",
+            "planned_runs",
             "run_count",
             "skipped_count",
             "missed_count",
@@ -337,6 +368,11 @@ class SchedulerTask(models.Model):
         if is_update and options.get("update_fields") is None:
             options["update_fields"] = self._given_fields()
         super().save(*args, **options)
+
+    @property
+    def has_had_all_runs(self) -> bool:
+        """Whether its schedule has had as many runs as ``max_runs`` allows."""
+        return self.max_runs is not None and self.planned_runs >= self.max_runs
 
     def _given_fields(self) -> list[str]:
         loaded = set(self.__dict__)  # deferred fields have no value to save

@@ -8,14 +8,17 @@ of them run inside the caller's transaction, lock rows in the order of their ids
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.db import connections
 from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce
 
+from django_sched_tasks.models import postgresql
 from django_sched_tasks.models.bulk import update_rows
 from django_sched_tasks.models.execution import (
     BACKFILL_RANK,
@@ -25,6 +28,7 @@ from django_sched_tasks.models.execution import (
     Reason,
     TaskExecution,
 )
+from django_sched_tasks.models.task import SchedulerTask
 
 CLAIM_FIELDS = (
     "id",
@@ -49,6 +53,7 @@ CLAIM_FIELDS = (
     "concurrency_key",
     "parent_id",
     "retry_on",
+    "headers",
 )
 
 _QUEUE, _KIND = CLAIM_FIELDS.index("queue"), CLAIM_FIELDS.index("kind")
@@ -93,6 +98,12 @@ class Claim:
     retry_on: list[str]
     node_id: uuid.UUID | None
     message_id: str = ""
+    headers: dict[str, Any] | None = None
+
+    @property
+    def is_enqueued(self) -> bool:
+        """Whether Django's task framework has asked for it, which may run its own functions alone."""
+        return self.kind == Kind.ENQUEUED
 
     @property
     def idempotency_key(self) -> str:
@@ -146,6 +157,7 @@ class Outcome:
     job_id: str
     node_id: uuid.UUID | None
     status: str
+    kind: str = ""
     concurrency_key: str = ""
     reason: str = Reason.NONE.value
     result: Any = None
@@ -174,6 +186,11 @@ def claim(
 
     No more are taken than ``room`` has a place for, which is left as it was.
     """
+    if connections[using].vendor == "postgresql" and not (room and room.queues):
+        backfill = None if room is None else room.backfill
+        options: dict[str, Any] = {"executor": executor, "queues": queues, "without_funcs": without_funcs}
+        found = postgresql.claim(node_id, now, limit, using=using, backfill=backfill, fields=CLAIM_FIELDS, **options)
+        return [Claim(**dict(zip(CLAIM_FIELDS, row, strict=True)), node_id=node_id) for row in found]
     due = TaskExecution.objects.using(using).claimable().filter(run_at__lte=now, executor=executor)
     if queues is not None:
         due = due.filter(queue__in=queues)
@@ -322,6 +339,62 @@ def finish(outcomes: Sequence[Outcome], *, using: str, late: bool = True) -> lis
     return won
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The outcomes that were recorded, and the claims that may be called."""
+
+    ended: list[Outcome]
+    started: list[Claim]
+
+
+def record(
+    outcomes: Sequence[Outcome], claims: Sequence[Claim], now: datetime, *, using: str, unless_followed: bool = False
+) -> Recorded | None:
+    """Finish runs and start others, as :func:`finish` and :func:`start` do, and note the starts at their tasks.
+
+    With ``unless_followed``, on PostgreSQL only, nothing is done and None answered where a task runs after one of the
+    runs that ended.
+    """
+    if connections[using].vendor != "postgresql":
+        return Recorded(finish(outcomes, using=using) if outcomes else [], _start_all(claims, now, using))
+    by_key = {(outcome.execution_id, outcome.node_id): outcome for outcome in outcomes}
+    claim_of = {(claim.id, claim.node_id): claim for claim in claims}
+    done = Recorded([], [])
+    rows = postgresql.record(list(by_key.values()), claims, now, using=using, unless_followed=unless_followed)
+    for what, pk, node_id, reason in rows:
+        if what == "followed":
+            return None
+        if what == "started":
+            done.started.append(claim_of[pk, node_id])
+            continue
+        outcome = by_key[pk, node_id]
+        done.ended.append(outcome if outcome.reason == reason else replace(outcome, reason=reason))
+    return done
+
+
+def _start_all(claims: Sequence[Claim], now: datetime, using: str) -> list[Claim]:
+    started: list[Claim] = []
+    for node_id in {claim.node_id for claim in claims}:
+        own = {claim.id: claim for claim in claims if claim.node_id == node_id}
+        started += [own[pk] for pk in start(own, node_id, now, using=using)]
+    note_starts([claim.task_id for claim in started if claim.task_id is not None], now, using=using)
+    return started
+
+
+def note_starts(task_ids: Iterable[int], now: datetime, *, using: str) -> None:
+    """The tasks' ``last_run`` and ``run_count``, one statement for all that started as often in this group.
+
+    Two nodes that start runs of the same tasks at once may deadlock here. That is rare, and the group is then written
+    anew, which costs less than a statement in every group to lock the rows in order.
+    """
+    by_times: dict[int, list[int]] = {}
+    for task_id, times in Counter(task_ids).items():
+        by_times.setdefault(times, []).append(task_id)
+    for times, ids in by_times.items():
+        rows = SchedulerTask.objects.using(using).filter(pk__in=sorted(ids))
+        rows.update(last_run=now, run_count=F("run_count") + times)
+
+
 def _finish_row(outcome: Outcome) -> tuple[Any, ...]:
     return (
         outcome.execution_id,
@@ -377,6 +450,15 @@ def cancel(rows: QuerySet[TaskExecution], now: datetime, *, using: str, reason: 
     unstarted = (ExecutionStatus.QUEUED, ExecutionStatus.CLAIMED, ExecutionStatus.DISPATCHED)
     won = _lock(rows.using(using).filter(finished_at__isnull=True, status__in=unstarted))
     _rows(using, won).update(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, claim_rank=None)
+    return won
+
+
+def call_off(now: datetime, *, using: str, reason: str, error: str) -> list[int]:
+    """Whatever is open → cancelled, as in the copy of a database: nothing of it runs here."""
+    won = _lock(TaskExecution.objects.using(using).open())
+    TaskExecution.objects.using(using).open().update(
+        status=ExecutionStatus.CANCELLED, reason=reason, error=error, finished_at=now, claim_rank=None
+    )
     return won
 
 

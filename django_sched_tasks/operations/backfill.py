@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_sched_tasks import database, definitions, signals, triggers
+from django_sched_tasks import database, definitions, hooks, signals, triggers
 from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger, StateConflict
 from django_sched_tasks.models import Kind, SchedulerTask, TaskExecution
 from django_sched_tasks.models.execution import FAILURE_STATUSES, NEVER_RAN
@@ -92,9 +92,9 @@ def backfill(
         left_out = len(due) - len(wanted)
         if dry_run:
             return BackfillResult("", wanted, left_out), []
-        request = key or uuid.uuid4().hex
+        request, headers = key or uuid.uuid4().hex, hooks.gather()
         rows = [
-            new_request(task, Kind.BACKFILL, request, instant, fire_at=fire_at, requested_by=who(user))
+            new_request(task, Kind.BACKFILL, request, instant, fire_at=fire_at, requested_by=who(user), headers=headers)
             for fire_at in wanted
         ]
         _queue_all(task, rows, using)

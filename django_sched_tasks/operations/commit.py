@@ -46,13 +46,13 @@ def after_commit(using: str, signal: Any, *, execution: TaskExecution | None = N
     else:
         sender = TaskExecution
         payload |= {"execution_id": execution.pk, "status": execution.status, "reason": execution.reason}
-        payload |= {"task_id": execution.task_id, "job_id": execution.job_id}
+        payload |= {"task_id": execution.task_id, "job_id": execution.job_id, "kind": execution.kind}
 
     def send() -> None:
         signals.send(signals.schedule_changed, SchedulerTask)
         signals.send(signal, sender, **payload)
 
-    transaction.on_commit(send, using=using, robust=True)
+    database.on_commit(send, using=using)
 
 
 def let_others_in(task_id: int, key: str, using: str) -> None:
@@ -62,7 +62,7 @@ def let_others_in(task_id: int, key: str, using: str) -> None:
         admission.admit([task_id], keys=[key], using=using)
         signals.send(signals.schedule_changed, SchedulerTask)
 
-    transaction.on_commit(look_again, using=using, robust=True)
+    database.on_commit(look_again, using=using)
 
 
 def announce_queued(executions: Iterable[TaskExecution], using: str) -> None:

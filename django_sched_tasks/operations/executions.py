@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from django_sched_tasks import database, definitions, registry, signals
+from django_sched_tasks import database, definitions, hooks, registry, signals
 from django_sched_tasks.exceptions import StateConflict
 from django_sched_tasks.models import ExecutionStatus, Kind, Reason, SchedulerTask, TaskExecution, transitions
 from django_sched_tasks.operations.commit import (
@@ -53,6 +53,7 @@ _OF_EVERY_ATTEMPT = (
     "kwargs",
     "overrides",
     "parent_id",
+    "headers",
     *_TAKEN_OVER,
 )
 
@@ -91,7 +92,13 @@ def run_task(
             return earlier, False
         _check_overrides(task, overrides)
         request = new_request(
-            task, Kind.MANUAL, key or uuid.uuid4().hex, instant, overrides=overrides, requested_by=who(user)
+            task,
+            Kind.MANUAL,
+            key or uuid.uuid4().hex,
+            instant,
+            overrides=overrides,
+            requested_by=who(user),
+            headers=hooks.gather(),
         )
         return _queue(task, request, using), True
 
@@ -121,23 +128,25 @@ def retry_execution(
 
     def work() -> TaskExecution:
         instant = now or database.now(using)
-        execution = TaskExecution.objects.using(using).get(pk=execution_id)
-        if execution.task_id is None:
+        rows = TaskExecution.objects.using(using)
+        execution = rows.get(pk=execution_id)
+        if not execution.is_wanted:
             raise StateConflict(_("The task of this execution is deleted, so it cannot run again."))
-        task = locked(execution.task_id, using)
+        task = None if execution.task_id is None else locked(execution.task_id, using)
+        attempts = rows.attempts_at(execution)
+        if task is None:
+            attempts.update(covers=F("covers"))  # there is no task to lock: its attempts are
         execution.refresh_from_db(using=using)
-        attempts = TaskExecution.objects.using(using).filter(
-            task_id=task.pk, kind=execution.kind, fire_at=execution.fire_at, request=execution.request
-        )
         if attempts.open().exists():
             raise StateConflict(_("This execution, or a later attempt at it, has not ended yet."))
         latest = attempts.order_by("-attempt").values_list("attempt", flat=True)[0]
         retry = next_attempt(execution, latest + 1, instant, who(user))
+        retry.headers = {**(retry.headers or {}), **(hooks.gather() or {})} or None
         if overrides := _overrides(execution, args, kwargs):
             _check_overrides(execution, overrides)
             retry.args, retry.kwargs = overrides.get("args", retry.args), overrides.get("kwargs", retry.kwargs)
             retry.overrides = {**(retry.overrides or {}), **overrides}
-        return _queue(task, retry, using)
+        return _queue_alone(retry, using) if task is None else _queue(task, retry, using)
 
     execution = transact(work, using)
     after_commit(using, signals.execution_queued, execution=execution)
@@ -150,14 +159,17 @@ def _overrides(
 ) -> dict[str, Any]:
     """The arguments that were given in place of those that ``base`` has."""
     given = {name: value for name, value in (("args", args), ("kwargs", kwargs)) if value is not None}
-    return registry.restored_arguments(base.func, given, base.args, base.kwargs)
+    return registry.restored_arguments(base.func, given, base.args, base.kwargs, enqueued=_is_enqueued(base))
+
+
+def _is_enqueued(base: SchedulerTask | TaskExecution) -> bool:
+    return isinstance(base, TaskExecution) and base.is_enqueued
 
 
 def _check_overrides(base: SchedulerTask | TaskExecution, overrides: dict[str, Any]) -> None:
     if overrides:
-        registry.check_arguments(
-            registry.check(base.func), overrides.get("args", base.args), overrides.get("kwargs", base.kwargs)
-        )
+        function = registry.check(base.func, enqueued=_is_enqueued(base))
+        registry.check_arguments(function, overrides.get("args", base.args), overrides.get("kwargs", base.kwargs))
 
 
 def cancel_execution(execution_id: int, *, user: Any = None, now: datetime | None = None) -> TaskExecution:
@@ -225,6 +237,7 @@ def new_request(
     fire_at: datetime | None = None,
     overrides: dict[str, Any] | None = None,
     requested_by: str = "",
+    headers: dict[str, Any] | None = None,
 ) -> TaskExecution:
     """The row, not saved yet, of a run that somebody asks for at ``instant``, with what the task has now."""
     given = overrides or {}
@@ -241,6 +254,7 @@ def new_request(
         kwargs=given.get("kwargs", task.kwargs),
         overrides=overrides or None,
         requested_by=requested_by,
+        headers=headers,
         **{name: getattr(task, name) for name in _TAKEN_OVER},
     )
 
@@ -261,6 +275,13 @@ def _queue(task: SchedulerTask, execution: TaskExecution, using: str) -> TaskExe
         execution.claim_rank = execution.rank
     execution.save(using=using, force_insert=True)
     let_others_in(task.pk, execution.concurrency_key, using)
+    return execution
+
+
+def _queue_alone(execution: TaskExecution, using: str) -> TaskExecution:
+    """Save an execution that no task limits."""
+    execution.claim_rank = execution.rank
+    execution.save(using=using, force_insert=True)
     return execution
 
 

@@ -23,8 +23,9 @@ from django_sched_tasks.models import (
 )
 from django_sched_tasks.models.execution import FAILURE_STATUSES
 from django_sched_tasks.operations.commit import after_commit, let_others_in, task_rows
+from django_sched_tasks.operations.excluding import exclusions_of
 from django_sched_tasks.operations.executions import new_request
-from django_sched_tasks.signals import execution_finished, execution_queued
+from django_sched_tasks.signals import execution_finished, execution_queued, task_finished
 
 LONGEST_CHAIN = 100
 REQUEST = "after:"
@@ -45,7 +46,8 @@ def queue_followers(ended: Sequence[Ended], now: datetime, *, using: str) -> lis
     """
     by_job: dict[str, list[Ended]] = {}
     for end in ended:
-        by_job.setdefault(end.job_id, []).append(end)
+        if end.job_id:  # what Django's task framework has enqueued has none, and no followers
+            by_job.setdefault(end.job_id, []).append(end)
     if not by_job:
         return []
     found = SchedulerTask.objects.using(using).filter(follows__in=by_job, status=TaskStatus.ACTIVE)
@@ -103,13 +105,25 @@ def _follow(task_id: int, by_job: dict[str, list[Ended]], now: datetime, using: 
         TaskExecution.objects.using(using).filter(task=task, request__in=known).values_list("request", flat=True)
     )
     rows = [_row(task, end, now) for end in wanted if f"{REQUEST}{end.execution_id}" not in done]
+    rows = _within_limit(task, rows, now, using)
     for row in rows:
-        _place(task, row, now, using)
         row.save(using=using, force_insert=True)
         is_open = row.finished_at is None
         after_commit(using, execution_queued if is_open else execution_finished, execution=row)
     _count(task, rows, using)
     return rows
+
+
+def _within_limit(task: SchedulerTask, rows: Sequence[TaskExecution], now: datetime, using: str) -> list[TaskExecution]:
+    """The rows, each in its place, up to the last run that ``max_runs`` allows."""
+    placed: list[TaskExecution] = []
+    for row in rows:
+        if task.has_had_all_runs:
+            break
+        _place(task, row, now, using)
+        task.planned_runs += row.finished_at is None
+        placed.append(row)
+    return placed
 
 
 def _is_meant(task: SchedulerTask, end: Ended) -> bool:
@@ -131,7 +145,10 @@ def _row(task: SchedulerTask, end: Ended, now: datetime) -> TaskExecution:
 
 
 def _place(task: SchedulerTask, row: TaskExecution, now: datetime, using: str) -> None:
-    """Let it be claimed, let it wait, or skip it, by the task's limit and ``overlap``."""
+    """Let it be claimed, let it wait, or skip it, by the task's exclusions, limit and ``overlap``."""
+    if exclusions_of(task, using=using).at(row.fire_at)[0]:
+        _skip(row, Reason.EXCLUDED, now)
+        return
     open_rows = TaskExecution.objects.using(using).open().filter(task=task)
     count = 0 if task.max_instances is None else open_rows.count()
     if task.concurrency_key:
@@ -157,5 +174,11 @@ def _count(task: SchedulerTask, rows: Collection[TaskExecution], using: str) -> 
     skipped = sum(row.status == ExecutionStatus.SKIPPED for row in rows)
     if rows:
         task_rows(task.pk, using).update(
-            fire_count=F("fire_count") + len(rows), skipped_count=F("skipped_count") + skipped
+            fire_count=F("fire_count") + len(rows),
+            skipped_count=F("skipped_count") + skipped,
+            planned_runs=task.planned_runs,
         )
+    if task.has_had_all_runs:
+        task.status = TaskStatus.FINISHED
+        task_rows(task.pk, using).update(status=task.status)
+        after_commit(using, task_finished, task=task, user="")

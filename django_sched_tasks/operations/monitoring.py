@@ -10,9 +10,18 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_sched_tasks import conf, database
-from django_sched_tasks.models import ExecutionStatus, NodeState, SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks import conf, database, exclusions
+from django_sched_tasks.exceptions import InvalidDefinition
+from django_sched_tasks.models import (
+    ExecutionStatus,
+    NodeState,
+    SchedulerNode,
+    SchedulerState,
+    SchedulerTask,
+    TaskExecution,
+)
 from django_sched_tasks.operations.queues import unserved_by
+from django_sched_tasks.operations.state import Environment, maintenance_in_words
 
 LATE_AFTER = timedelta(seconds=30)  # beside the poll interval, for planning
 WAITING_AFTER = timedelta(seconds=60)
@@ -43,22 +52,32 @@ def health(now: datetime | None = None) -> Health:
     try:
         return _look(now or database.now(using), using)
     except DatabaseError as error:
-        if database.is_unmigrated(error):
-            return Health([_("The tables are missing or of another release: run 'manage.py migrate'.")])
-        return Health([_("The database cannot be asked: %s") % str(error).strip()])
+        return Health([database.trouble(error)])
 
 
 def _look(now: datetime, using: str) -> Health:
     nodes = list(SchedulerNode.objects.using(using).live().filter(heartbeat_at__gte=_alive_since(now)))
-    oldest = _oldest_waiting(now, using)
+    state = SchedulerState.objects.using(using).first() or SchedulerState()
+    of_environment = Environment(state.environment, conf.environment() or "").problem
+    maintenance = maintenance_in_words(state, now)
+    # What waits while nodes hold is no news, nor is it in the first moments afterwards.
+    is_held = bool(of_environment) or state.is_in_maintenance(now - LATE_AFTER)
+    oldest = None if is_held else _oldest_waiting(now, using)
     broken, idle = _broken(nodes, now), _standing_aside(nodes)
     works = len(nodes) > len(broken) + len(idle)
     return Health(
         problems=[
+            *([of_environment] if of_environment else []),
             *(*_of_all(nodes), *broken, *([] if works else idle)),
-            *(*_of_planning(now, using), *_of_unserved_queues(nodes, using)),
+            *(*([] if is_held else _of_planning(now, using)), *_of_unserved_queues(nodes, using)),
         ],
-        warnings=[*(idle if works else []), *_of_queue(oldest), *_of_tasks(using)],
+        warnings=[
+            *(idle if works else []),
+            *([maintenance] if maintenance else []),
+            *_of_exclusions(state),
+            *_of_queue(oldest),
+            *_of_tasks(using),
+        ],
         nodes=len(nodes),
         oldest_waiting=None if oldest is None else round(oldest.total_seconds(), 3),
     )
@@ -97,6 +116,14 @@ def _standing_aside(nodes: Sequence[SchedulerNode]) -> list[str]:
     """Nodes that say themselves why they do nothing, as one of the last release does beside one of the next."""
     text = _("Node %(node)s does not work: %(problem)s")
     return [text % {"node": node, "problem": node.problem} for node in nodes if node.problem]
+
+
+def _of_exclusions(state: SchedulerState) -> list[str]:
+    try:
+        exclusions.read(state.exclusions)
+    except InvalidDefinition as error:
+        return [_("The exclusions of all tasks cannot be read, so nothing is excluded by them: %s") % error]
+    return []
 
 
 def _of_planning(now: datetime, using: str) -> list[str]:

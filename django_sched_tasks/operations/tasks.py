@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from django_sched_tasks import database, definitions, signals, triggers
@@ -97,7 +98,13 @@ def update_task(
             return stored, []
         values = {name: cleaned[name] for name in changed}
         try:
-            task_rows(task_id, using).update(**values, updated_at=instant, updated_by=who(user))
+            task_rows(task_id, using).update(
+                **values,
+                **_status_by_limit(stored, values, instant),
+                **_planned_anew(stored, values),
+                updated_at=instant,
+                updated_by=who(user),
+            )
         except IntegrityError as error:
             raise _duplicate(cleaned.get("job_id")) from error
         if "trigger_args" in changed:
@@ -109,6 +116,8 @@ def update_task(
         if not _LIMITS.isdisjoint(changed):
             let_others_in(task_id, task.concurrency_key, using)
         after_commit(using, signals.task_updated, task=task, user=who(user), fields=changed)
+        if "max_runs" in changed and task.status == TaskStatus.FINISHED and task.has_had_all_runs:
+            after_commit(using, signals.task_finished, task=task, user=who(user))
     return task
 
 
@@ -157,6 +166,7 @@ def resume_task(task_id: int, *, user: Any = None, now: datetime | None = None) 
     def work() -> tuple[SchedulerTask, bool]:
         instant = now or database.now(using)
         stored = locked(task_id, using)
+        _require_runs_left(stored)
         if stored.status == TaskStatus.FINISHED:
             raise StateConflict(_("The task has finished. Give it a trigger with a future; that makes it active."))
         if stored.status == TaskStatus.ACTIVE:
@@ -206,7 +216,7 @@ def pause_after_failures(task_ids: Collection[int], *, now: datetime) -> list[in
     )
     paused = []
     for task in rows.order_by("pk"):
-        errors = _latest_failures(task, task.pause_on_failure or 0)
+        errors = latest_failures(task.pk, task.pause_on_failure or 0)
         if len(errors) == task.pause_on_failure:
             note = _("%(count)d failures in a row, the last: %(error)s") % {"count": len(errors), "error": errors[0]}
             pause_task(task.pk, note=note[:255], now=now)
@@ -214,9 +224,12 @@ def pause_after_failures(task_ids: Collection[int], *, now: datetime) -> list[in
     return paused
 
 
-def _latest_failures(task: SchedulerTask, most: int) -> list[str]:
-    """The errors of the latest runs back to the last one that went well, latest first."""
-    rows = TaskExecution.objects.using(database.alias()).filter(task=task).exclude(status__in=NEVER_RAN)
+def latest_failures(task_id: int, most: int) -> list[str]:
+    """The errors of a task's latest runs back to the last one that went well, latest first and at most so many.
+
+    A run with its retries counts once, by its last attempt, and not before that has ended.
+    """
+    rows = TaskExecution.objects.using(database.alias()).filter(task=task_id).exclude(status__in=NEVER_RAN)
     columns = ("kind", "fire_at", "request", "status", "error")
     seen: set[tuple[object, ...]] = set()
     errors: list[str] = []
@@ -236,6 +249,42 @@ def _plan_followed(task_id: int, now: datetime, using: str) -> SchedulerTask:
     task = plan(task_id, now, using)
     refuse_circle(task, using)
     return task
+
+
+def _status_by_limit(stored: SchedulerTask, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What a change of ``max_runs`` makes of the task: with runs left it goes on, with none it finishes."""
+    if "max_runs" not in values:
+        return {}
+    limit = values["max_runs"]
+    has_had_all = limit is not None and stored.planned_runs >= limit
+    anew: dict[str, Any] = {"version": F("version") + 1}  # a planner that has read the other limit decides again
+    if stored.status == TaskStatus.ACTIVE and has_had_all:
+        return {**anew, "status": TaskStatus.FINISHED}
+    if stored.status == TaskStatus.FINISHED and not has_had_all and _has_future(stored, now):
+        return {**anew, "status": TaskStatus.ACTIVE}
+    return anew
+
+
+def _planned_anew(stored: SchedulerTask, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A task that stood still for exclusions that could not be read goes on with those that can."""
+    return {"planned_trigger": None} if "exclusions" in values and stored.schedule_error else {}
+
+
+def _require_runs_left(task: SchedulerTask) -> None:
+    if task.status != TaskStatus.ACTIVE and task.has_had_all_runs:
+        text = _(
+            "The task has had all %(count)d runs that max_runs allows. Raise or clear max_runs; that makes a finished "
+            "task active."
+        )
+        raise StateConflict(text % {"count": task.max_runs})
+
+
+def _has_future(task: SchedulerTask, now: datetime) -> bool:
+    try:
+        _require_future(task, now)
+    except StateConflict:
+        return False
+    return True
 
 
 def _require_future(task: SchedulerTask, now: datetime) -> None:

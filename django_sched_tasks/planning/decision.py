@@ -7,16 +7,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from django_sched_tasks import triggers
-from django_sched_tasks.exceptions import InvalidTrigger
+from django_sched_tasks.exceptions import InvalidDefinition, InvalidTrigger
+from django_sched_tasks.exclusions import Exclusions
+from django_sched_tasks.exclusions import build as build_exclusions
 from django_sched_tasks.models.execution import ExecutionStatus, Reason
 from django_sched_tasks.models.task import Overlap, TaskStatus
+from django_sched_tasks.triggers.zones import zone_named
 
 # How many fire times of one task a pass settles one by one; the next pass goes on where it stopped.
 SETTLE_LIMIT = 10_000
+# How often, in one pass, it goes from an excluded stretch to a free one or back.
+STRETCHES = 1_000
+NO_EXCLUSIONS = "[]"
 MICROSECOND = timedelta(microseconds=1)
 CENTURY = timedelta(days=36_500)
 
@@ -47,6 +54,14 @@ class TaskRow:
     max_instances: int | None
     overlap: str
     concurrency_key: str
+    max_runs: int | None = None
+    planned_runs: int = 0
+    exclusions: str = NO_EXCLUSIONS  # JSON text
+
+    @property
+    def runs_left(self) -> int | None:
+        """How many more runs of its schedule may be planned; None: any number."""
+        return None if self.max_runs is None else max(self.max_runs - self.planned_runs, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +122,21 @@ class Decision:
     schedule_error: str = ""
     replaces_waiting: bool = False
     follows: str = ""
+    new_runs: int = 0  # how many runs it adds to those that were planned
 
     def covered(self, *statuses: ExecutionStatus) -> int:
         return sum(part.covers for part in self.segments if not statuses or part.status in statuses)
 
 
-def decide(task: TaskRow, now: datetime, active: Active, last: LastRow | None) -> Decision:
+def decide(
+    task: TaskRow, now: datetime, active: Active, last: LastRow | None, site_exclusions: str = NO_EXCLUSIONS
+) -> Decision:
     """Settle what is due under the definition that was planned by, then go on with the present one."""
     anchor = task.anchor or now.astimezone(UTC).replace(microsecond=0)
     before = Decision(
         when=task.planned or task.when, next_run=task.next_run, planned_through=task.planned_through, anchor=anchor
     )
-    settled = _settle(task, before, now, active, last) if task.planned else before
+    settled = _settle(task, before, now, active, last, site_exclusions=site_exclusions) if task.planned else before
     if settled.next_run is not None and settled.next_run <= now:
         return settled  # more is due than one pass settles
     if task.planned != task.when:
@@ -145,6 +163,8 @@ def _adopt(task: TaskRow, settled: Decision, now: datetime) -> Decision:
         return changed
     if task.when.status == TaskStatus.FINISHED and (task.planned is None or _same_trigger(task.planned, task.when)):
         return changed
+    if task.runs_left is not None and task.runs_left <= settled.new_runs:
+        return replace(changed, when=task.when._replace(status=TaskStatus.FINISHED))
     try:
         trigger = _trigger(task.when, settled.anchor)
         if trigger.follows:
@@ -168,20 +188,27 @@ def _same_trigger(one: When, other: When) -> bool:
     return one[:3] == other[:3]
 
 
-def _settle(task: TaskRow, before: Decision, now: datetime, active: Active, last: LastRow | None) -> Decision:
+def _settle(
+    task: TaskRow, before: Decision, now: datetime, active: Active, last: LastRow | None, *, site_exclusions: str
+) -> Decision:
     """Turn the fire times up to ``now`` into segments, under the definition that was planned by."""
     first = before.next_run
     if before.when.status != TaskStatus.ACTIVE or first is None or first > now:
         return before
     gathering = last.id if last is not None and last.is_coalescing else None
+    if task.runs_left == 0 and not gathering:  # the limit was lowered by other hands
+        return replace(before, next_run=None, when=before.when._replace(status=TaskStatus.FINISHED))
     try:
         trigger = _trigger(before.when, before.anchor)
-    except InvalidTrigger as error:
+        exclusions = _exclusions(task.exclusions, site_exclusions, trigger, before.when.timezone)
+    except InvalidDefinition as error:
         return replace(before, next_run=None, schedule_error=str(error), lets_go=gathering)
     if gathering:  # that row is ours to go on with, so it does not stand in our way
         active = Active(active.open - 1, active.queued - 1)
-    plan = _Settling(task, trigger, now, active)
+    plan = _Settling(task, trigger, now, active, exclusions)
     plan.run(first)
+    if task.runs_left is not None:
+        plan.end_after(task.runs_left + bool(gathering))  # whose run was counted when it began to gather
     merge = None if last is None else _merge(plan.segments, last)
     finished = plan.following is None
     return replace(
@@ -192,6 +219,7 @@ def _settle(task: TaskRow, before: Decision, now: datetime, active: Active, last
         next_run=plan.following,
         planned_through=plan.through,
         replaces_waiting=plan.replaces_waiting,
+        new_runs=plan.runs - (merge is not None and plan.segments[merge.part].status == ExecutionStatus.QUEUED),
         when=before.when._replace(status=TaskStatus.FINISHED) if finished else before.when,
     )
 
@@ -208,11 +236,16 @@ def _merge(segments: list[Segment], last: LastRow) -> Merge | None:
 class _Settling:
     """The walk over the due fire times of one task."""
 
-    def __init__(self, task: TaskRow, trigger: triggers.Trigger, now: datetime, active: Active) -> None:
+    def __init__(
+        self, task: TaskRow, trigger: triggers.Trigger, now: datetime, active: Active, exclusions: Exclusions | None
+    ) -> None:
         self.task = task
         self.trigger = trigger
         self.now = now
         self.active = active
+        self.exclusions = exclusions
+        self.excluded: list[triggers.Scan] = []  # the fire times that are, in stretches without a free one in between
+        self.was_excluded = False  # the latest one
         self.segments: list[Segment] = []
         self.following: datetime | None = None
         self.through: datetime | None = None
@@ -228,6 +261,25 @@ class _Settling:
         start = self._miss_too_old(first)
         if start is not None and start <= self.now and start >= self._oldest_in_grace(start):
             self._take(start)
+        if self.excluded:
+            self.segments += [
+                Segment(ExecutionStatus.SKIPPED, Reason.EXCLUDED, scan.first, scan.first, scan.count)
+                for scan in self.excluded
+            ]
+            self.segments.sort(key=lambda part: part.fire_at)
+
+    @property
+    def runs(self) -> int:
+        return sum(part.status == ExecutionStatus.QUEUED for part in self.segments)
+
+    def end_after(self, most: int) -> None:
+        """The last run that the limit allows ends the schedule: what was due after it is not due any more."""
+        queued = [index for index, part in enumerate(self.segments) if part.status == ExecutionStatus.QUEUED]
+        if len(queued) < most or not queued or self.segments[queued[most - 1]].reason == Reason.COALESCING:
+            return
+        last = queued[most - 1]
+        self.segments = self.segments[: last + 1]
+        self.through, self.following = self.segments[last].fire_at, None
 
     def _oldest_in_grace(self, fallback: datetime) -> datetime:
         grace = self.task.misfire_grace_time
@@ -237,21 +289,59 @@ class _Settling:
         cutoff = self._oldest_in_grace(first)
         if first >= cutoff:
             return first
-        scan = self.trigger.scan(first, cutoff - MICROSECOND, limit=SETTLE_LIMIT)
-        self._add(ExecutionStatus.MISSED, Reason.GRACE, scan.first, scan.count)
-        self._reached(scan)
-        return scan.following
+        scan = self._walk(first, cutoff - MICROSECOND)
+        if scan is not None:
+            self._add(ExecutionStatus.MISSED, Reason.GRACE, scan.first, scan.count)
+        return self.following
 
     def _take(self, first: datetime) -> None:
         keep = 1 if self.task.coalesce else self.task.max_catch_up
-        scan = self.trigger.scan(first, self.now, limit=SETTLE_LIMIT, keep=keep)
-        self._reached(scan)
+        scan = self._walk(first, self.now, keep=keep)
+        if scan is None:
+            return
+        if self.was_excluded and not self._is_complete():
+            self._go_back_to(scan.last)
         overlapped = self.room == 0
         if self.task.coalesce:
             take = self._overlap_one if overlapped else self._queue_one
         else:
             take = self._overlap_many if overlapped else self._queue_many
         take(scan)
+
+    def _walk(self, first: datetime, until: datetime, *, keep: int = 0) -> triggers.Scan | None:
+        """The fire times from ``first`` to ``until`` that may run, as one scan; the excluded ones are put aside."""
+        if self.exclusions is None:
+            scan = self.trigger.scan(first, until, limit=SETTLE_LIMIT, keep=keep)
+            self._reached(scan)
+            return scan
+        free: triggers.Scan | None = None
+        at, left = first, SETTLE_LIMIT
+        for _stretch in range(STRETCHES):
+            is_excluded, change = self.exclusions.at(at)
+            stop = until if change is None else min(until, change - MICROSECOND)
+            scan = self.trigger.scan(at, stop, limit=left, keep=0 if is_excluded else keep)
+            self._reached(scan)
+            if is_excluded:
+                self._put_aside(scan)
+            else:
+                free = scan if free is None else free.with_later(scan, keep=keep)
+            self.was_excluded = is_excluded
+            left -= scan.count if self.trigger.walks else 1
+            if scan.following is None or scan.following > until or left <= 0:
+                break
+            at = scan.following
+        return free
+
+    def _put_aside(self, scan: triggers.Scan) -> None:
+        if self.was_excluded and self.excluded:
+            self.excluded[-1] = self.excluded[-1].with_later(scan, keep=0)
+        else:
+            self.excluded.append(scan)
+
+    def _go_back_to(self, last: datetime) -> None:
+        """End the pass with a fire time that may run: one that gathers more must stay the task's latest row."""
+        self.through, self.following = last, self.excluded.pop().first
+        self.was_excluded = False
 
     def _reached(self, scan: triggers.Scan) -> None:
         self.through = scan.last
@@ -332,6 +422,22 @@ class _Settling:
 
 def _trigger(when: When, anchor: datetime) -> triggers.Trigger:
     return _build(when.trigger, when.args, when.timezone or settings.TIME_ZONE, anchor)
+
+
+def _exclusions(own: str, of_site: str, trigger: triggers.Trigger, timezone: str) -> Exclusions | None:
+    """What the lists of the task and of the site cover on the clocks of its trigger; None where that is nothing."""
+    if own == of_site == NO_EXCLUSIONS:
+        return None
+    return _build_exclusions(own, of_site, trigger.read_in(zone_named(timezone, field="timezone")))
+
+
+@lru_cache(maxsize=1024)
+def _build_exclusions(own: str, of_site: str, zone: ZoneInfo) -> Exclusions | None:
+    try:
+        lists = [json.loads(text) for text in (own, of_site)]
+    except ValueError as error:
+        raise InvalidDefinition({"exclusions": f"not JSON: {error}"}) from error
+    return build_exclusions(*lists, zone=zone) or None
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,59 +15,41 @@ from django_sched_tasks.models import (
     ExecutionStatus,
     Kind,
     Reason,
+    SchedulerState,
     SchedulerTask,
     TaskExecution,
     TaskStatus,
     transitions,
 )
-from django_sched_tasks.models.bulk import Verbatim, insert_rows, update_rows
+from django_sched_tasks.models.bulk import Verbatim, insert_derived, update_rows
 from django_sched_tasks.models.execution import STARTED_STATUSES
-from django_sched_tasks.planning.decision import Active, Decision, LastRow, Segment, TaskRow, When
+from django_sched_tasks.planning.decision import NO_EXCLUSIONS, Active, Decision, LastRow, Segment, TaskRow, When
 
-# What an execution takes over from its task, as it stands when it is planned.
-INHERITED = (
-    "name",
-    "job_id",
-    "func",
-    "args_text",
-    "kwargs_text",
-    "queue",
-    "executor",
-    "executor_options_text",
-    "priority",
-    "concurrency_key",
-    "misfire_grace_time",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_jitter",
-    "retry_on_text",
-    "transactional",
-    "on_crash",
-)
+# What an execution takes over from its task, as it stands when it is written: its own column, and the task's.
+INHERITED = {
+    "task_name": "name",
+    "job_id": "job_id",
+    "func": "func",
+    "args": "args",
+    "kwargs": "kwargs",
+    "queue": "queue",
+    "executor": "executor",
+    "executor_options": "executor_options",
+    "priority": "priority",
+    "concurrency_key": "concurrency_key",
+    "misfire_grace_time": "misfire_grace_time",
+    "timeout": "timeout",
+    "max_retries": "max_retries",
+    "retry_delay": "retry_delay",
+    "retry_backoff": "retry_backoff",
+    "retry_jitter": "retry_jitter",
+    "retry_on": "retry_on",
+    "transactional": "transactional",
+    "on_crash": "on_crash",
+}
 EXECUTION_COLUMNS = (
     "task",
     "kind",
-    "task_name",
-    "job_id",
-    "func",
-    "args",
-    "kwargs",
-    "queue",
-    "executor",
-    "executor_options",
-    "priority",
-    "concurrency_key",
-    "misfire_grace_time",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_jitter",
-    "retry_on",
-    "transactional",
-    "on_crash",
     "status",
     "reason",
     "fire_at",
@@ -93,12 +75,17 @@ _COLUMNS = (
     "max_catch_up",
     "max_instances",
     "overlap",
+    "max_runs",
+    "planned_runs",
+    "exclusions_text",
     "fire_count",
     "skipped_count",
     "missed_count",
-    *INHERITED,
+    "misfire_grace_time",
+    "concurrency_key",
+    "priority",
 )
-ADVANCE = ("version", "next_run", "planned_through", "fire_count", "skipped_count", "missed_count")
+ADVANCE = ("version", "next_run", "planned_through", "fire_count", "skipped_count", "missed_count", "planned_runs")
 REPLAN = (
     *ADVANCE,
     "status",
@@ -122,7 +109,7 @@ class DueTask:
 
     row: TaskRow
     counts: tuple[int, int, int]
-    inherited: tuple[Any, ...]
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +155,7 @@ def read_due(
         tasks.annotate(
             args_when_text=Cast("trigger_args", TextField()),
             planned_args_text=Cast("planned_trigger_args", TextField()),
-            args_text=Cast("args", TextField()),
-            kwargs_text=Cast("kwargs", TextField()),
-            executor_options_text=Cast("executor_options", TextField()),
-            retry_on_text=Cast("retry_on", TextField()),
+            exclusions_text=Cast("exclusions", TextField()),
         )
         .order_by("plan_at", "id")
         .values_list(*_COLUMNS)[:limit]
@@ -195,9 +179,18 @@ def _due_task(values: dict[str, Any]) -> DueTask:
         max_instances=values["max_instances"],
         overlap=values["overlap"],
         concurrency_key=values["concurrency_key"],
+        max_runs=values["max_runs"],
+        planned_runs=values["planned_runs"],
+        exclusions=values["exclusions_text"],
     )
     counts = (values["fire_count"], values["skipped_count"], values["missed_count"])
-    return DueTask(row, counts, tuple(values[name] for name in INHERITED))
+    return DueTask(row, counts, values["priority"])
+
+
+def read_site_exclusions(*, using: str) -> str:
+    """The JSON text of the exclusions of all tasks."""
+    rows = SchedulerState.objects.using(using).annotate(text=Cast("exclusions", TextField()))
+    return rows.values_list("text", flat=True).first() or NO_EXCLUSIONS
 
 
 def read_active(tasks: Iterable[TaskRow], *, using: str) -> dict[int, Active]:
@@ -256,10 +249,21 @@ def write(planned: Sequence[Planned], now: datetime, *, using: str) -> list[Plan
         for pk, version, status in locked
         if (version, status) == (by_id[pk].task.row.version, by_id[pk].task.row.when.status)
     ]
+    mergeable = _read_mergeable(won, using=using)
+    won = [item for item in won if not _would_be_one_run_more(item, mergeable)]
     _write_tasks(won, using=using)
     _replace_waiting(won, now, using=using)
-    _write_executions(won, now, using=using)
+    _write_executions(won, now, mergeable, using=using)
     return won
+
+
+def _would_be_one_run_more(item: Planned, mergeable: Mapping[int, str]) -> bool:
+    """Whether a run that was to go on is gone, so that one more than was counted would begin: decide again."""
+    merge = item.decision.merge
+    if merge is None or item.task.row.max_runs is None:
+        return False
+    is_run = item.decision.segments[merge.part].status == ExecutionStatus.QUEUED
+    return is_run and mergeable.get(merge.row) != Reason.COALESCING
 
 
 def _write_tasks(won: Sequence[Planned], *, using: str) -> None:
@@ -281,6 +285,7 @@ def _advance(item: Planned) -> tuple[Any, ...]:
         fired + decision.covered(),
         skipped + decision.covered(ExecutionStatus.SKIPPED),
         missed + decision.covered(ExecutionStatus.MISSED),
+        item.task.row.planned_runs + decision.new_runs,
     )
 
 
@@ -324,10 +329,9 @@ def _to_be_replaced(task_ids: Collection[int], using: str) -> list[int]:
     return list(oldest.values())
 
 
-def _write_executions(won: Sequence[Planned], now: datetime, *, using: str) -> None:
+def _write_executions(won: Sequence[Planned], now: datetime, mergeable: Mapping[int, str], *, using: str) -> None:
     new: list[tuple[Any, ...]] = []
     grown: dict[int, list[int]] = defaultdict(list)
-    mergeable = _read_mergeable(won, using=using)
     for item in won:
         segments, merge = list(item.decision.segments), item.decision.merge
         if merge is not None and mergeable.get(merge.row) == _reason_to_merge(segments[merge.part]):
@@ -339,7 +343,7 @@ def _write_executions(won: Sequence[Planned], now: datetime, *, using: str) -> N
         new.extend(_execution(item.task, segment, now) for segment in segments)
     for covers, ids in grown.items():
         TaskExecution.objects.using(using).filter(pk__in=ids).update(covers=F("covers") + covers)
-    insert_rows(TaskExecution, EXECUTION_COLUMNS, new, using=using)
+    insert_derived(TaskExecution, SchedulerTask, INHERITED, EXECUTION_COLUMNS, new, using=using)
     _let_go([item.decision.lets_go for item in won if item.decision.lets_go], using=using)
 
 
@@ -377,10 +381,6 @@ def _execution(task: DueTask, segment: Segment, now: datetime) -> tuple[Any, ...
     return (
         task.row.id,
         Kind.SCHEDULE,
-        *(
-            Verbatim(value) if name.endswith("_text") else value
-            for name, value in zip(INHERITED, task.inherited, strict=True)
-        ),
         segment.status,
         segment.reason,
         segment.fire_at,
@@ -393,5 +393,4 @@ def _execution(task: DueTask, segment: Segment, now: datetime) -> tuple[Any, ...
 
 
 def _rank(task: DueTask, segment: Segment) -> int | None:
-    priority: int = task.inherited[INHERITED.index("priority")]
-    return -priority if segment.admitted else None
+    return -task.priority if segment.admitted else None

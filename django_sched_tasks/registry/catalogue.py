@@ -18,11 +18,13 @@ from django_sched_tasks.registry.resolution import ResolvedFunction, resolve
 from django_sched_tasks.registry.wording import listing
 
 
-def check(path: object) -> ResolvedFunction:
+def check(path: object, *, enqueued: bool = False) -> ResolvedFunction:
     """Resolve a path that is about to be saved; InvalidFunction says what is wrong and what to do."""
     try:
-        return resolve(path)
+        return resolve(path, enqueued=enqueued)
     except FunctionNotFound as error:
+        if enqueued:
+            raise InvalidFunction({"func": [str(error)]}) from error
         raise InvalidFunction({"func": [str(error), *_nearest(path), _cure()]}) from error
 
 

@@ -19,7 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 TASK_OPTIONS = frozenset({
     "name", "description", "args", "kwargs", "timezone", "queue", "executor", "misfire_grace_time", "coalesce",
     "max_catch_up", "max_instances", "overlap", "concurrency_key", "timeout", "max_retries", "retry_delay",
-    "retry_backoff", "retry_jitter", "retry_on", "transactional", "on_crash", "pause_on_failure", "priority", "job_id",
+    "retry_backoff", "retry_jitter", "retry_on", "transactional", "on_crash", "pause_on_failure", "priority",
+    "exclusions", "max_runs", "job_id",
 })
 # fmt: on
 

@@ -18,6 +18,11 @@ def host_apps() -> set[str]:
     return {name for name in names if name.partition(".")[0] != _OWN_PACKAGE}
 
 
+def is_in_app(module: str, app_names: set[str]) -> bool:
+    """Whether it is a module of one of the apps, or the app's own package."""
+    return any(f"{module}.".startswith(f"{name}.") for name in app_names)
+
+
 def is_task_module(module: str, app_names: set[str]) -> bool:
     parts = _within_app(module, app_names)
     patterns = [pattern.split(".") for pattern in conf.task_modules()]

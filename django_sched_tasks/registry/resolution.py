@@ -19,8 +19,15 @@ from django_sched_tasks.exceptions import FunctionNotFound
 from django_sched_tasks.redaction import Arguments
 from django_sched_tasks.registry.discovery import forget_imports, load
 from django_sched_tasks.registry.marks import is_marked, marked_modules, secrets_of
-from django_sched_tasks.registry.modules import MAX_PATH, host_apps, is_listed, is_task_module
-from django_sched_tasks.registry.targets import look_inside, require_defined_in, require_runnable, signature_of
+from django_sched_tasks.registry.modules import MAX_PATH, host_apps, is_in_app, is_listed, is_task_module
+from django_sched_tasks.registry.targets import (
+    Inside,
+    is_task_object,
+    look_inside,
+    require_defined_in,
+    require_runnable,
+    signature_of,
+)
 
 FORM = _("Write it as 'package.module:function', for example 'shop.tasks:daily_report'.")
 
@@ -49,16 +56,21 @@ class ResolvedFunction:
         return Arguments([parameter.name for parameter in parameters if parameter.kind in by_position], self.secrets)
 
 
-_resolved: dict[str, ResolvedFunction] = {}
+_resolved: dict[tuple[str, bool], ResolvedFunction] = {}
 
 
-def resolve(path: object) -> ResolvedFunction:
-    """The function that a path names; FunctionNotFound says in words why there is none."""
-    found = _resolved.get(path) if isinstance(path, str) else None
+def resolve(path: object, *, enqueued: bool = False) -> ResolvedFunction:
+    """The function that a path names; FunctionNotFound says in words why there is none.
+
+    There are two boundaries. What a scheduled task names comes from outside, and must be open to that. What Django's
+    task framework has ``enqueued`` was named by the site's own code: it may be whatever ``@task`` makes a task in the
+    site's apps, and nothing else.
+    """
+    found = _resolved.get((path, enqueued)) if isinstance(path, str) else None
     if found is None:
-        found = _resolve(path)
+        found = _resolve_enqueued(path) if enqueued else _resolve(path)
         # Only successes are kept: a module may be mended or deployed while this process runs.
-        _resolved[found.path] = found
+        _resolved[found.path, enqueued] = found
     return found
 
 
@@ -80,17 +92,11 @@ def _resolve(path: object) -> ResolvedFunction:
     module, name = _split(path)
     by_pattern = is_listed(module, name)
     if by_pattern or is_task_module(module, host_apps()):
-        if not apps.ready:
-            raise FunctionNotFound(_("Django is still loading its apps; functions are found once it is done."))
-        load(module)
+        _load(module)
     elif module not in marked_modules():
         text = _("No function of '{module}' may be scheduled: it is no task module of an installed app.")
         raise FunctionNotFound(format_lazy(text, module=module))
-    target = getattr(sys.modules.get(module), "__dict__", {}).get(name)
-    if target is None:
-        raise FunctionNotFound(
-            format_lazy(_("The module '{module}' has no function '{name}'."), module=module, name=name)
-        )
+    target = _target(module, name)
     inner = look_inside(target)
     require_runnable(inner.func, name)
     if f"{module}:{name}" not in conf.allowed_funcs():  # named exactly, it may come from anywhere
@@ -98,6 +104,44 @@ def _resolve(path: object) -> ResolvedFunction:
     if not (by_pattern or is_marked(inner.func) or is_task_module(module, host_apps())):
         text = _("'{name}' of '{module}' is not marked with @schedulable.")
         raise FunctionNotFound(format_lazy(text, name=name, module=module))
+    return _found(module, name, target, inner)
+
+
+def _resolve_enqueued(path: object) -> ResolvedFunction:
+    """A private name is none here: whoever wrote ``@task`` above it meant it to be called."""
+    module, name = _parts(path)
+    if not (is_in_app(module, host_apps()) or is_listed(module, name)):
+        text = _(
+            "'{module}' is no module of an installed app, so no task in it may run. Add its app to INSTALLED_APPS, or"
+            " name the task in the setting ALLOWED_FUNCS."
+        )
+        raise FunctionNotFound(format_lazy(text, module=module))
+    _load(module)
+    target = _target(module, name)
+    if not is_task_object(target):
+        text = _("'{name}' of '{module}' is no task of Django's task framework: @task makes it one.")
+        raise FunctionNotFound(format_lazy(text, name=name, module=module))
+    inner = look_inside(target)
+    require_runnable(inner.func, name)
+    return _found(module, name, target, inner)
+
+
+def _load(module: str) -> None:
+    if not apps.ready:
+        raise FunctionNotFound(_("Django is still loading its apps; functions are found once it is done."))
+    load(module)
+
+
+def _target(module: str, name: str) -> Any:
+    target = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+    if target is None:
+        raise FunctionNotFound(
+            format_lazy(_("The module '{module}' has no function '{name}'."), module=module, name=name)
+        )
+    return target
+
+
+def _found(module: str, name: str, target: Any, inner: Inside) -> ResolvedFunction:
     return ResolvedFunction(
         path=f"{module}:{name}",
         callable=inner.call,
@@ -110,6 +154,14 @@ def _resolve(path: object) -> ResolvedFunction:
 
 
 def _split(path: object) -> tuple[str, str]:
+    module, name = _parts(path)
+    if any(part.startswith("_") for part in [*module.split("."), name]):
+        text = _("'{path}' is private: a name in it has a leading underscore.")
+        raise FunctionNotFound(format_lazy(text, path=f"{module}:{name}"))
+    return module, name
+
+
+def _parts(path: object) -> tuple[str, str]:
     if not isinstance(path, str):
         text = _("The path of a function is text, not a {type}. {form}")
         raise FunctionNotFound(format_lazy(text, type=type(path).__name__, form=FORM))
@@ -121,7 +173,4 @@ def _split(path: object) -> tuple[str, str]:
         raise FunctionNotFound(
             format_lazy(_("{path} is not the path of a function. {form}"), path=repr(path), form=FORM)
         )
-    if any(part.startswith("_") for part in [*module.split("."), name]):
-        text = _("'{path}' is private: a name in it has a leading underscore.")
-        raise FunctionNotFound(format_lazy(text, path=path))
     return module, name

@@ -13,21 +13,26 @@ from django_sched_tasks.redaction import HIDDEN, Arguments, MissingSecret
 from django_sched_tasks.registry.resolution import resolve
 
 
-def hidden_arguments(func: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The arguments as they may be shown. Of a function that is not found here, secrets are known by name only."""
-    secrets = _arguments_of(func)
+def hidden_arguments(func: str, args: Any, kwargs: Any, *, enqueued: bool = False) -> tuple[Any, Any]:
+    """The arguments as they may be shown. Of a function that is not found here, secrets are known by name only.
+
+    ``enqueued`` are those of an execution that Django's task framework has asked for.
+    """
+    secrets = _arguments_of(func, enqueued)
     shown_args, shown_kwargs = secrets.hidden(
         args if isinstance(args, list) else [], kwargs if isinstance(kwargs, dict) else {}
     )
     return (shown_args if isinstance(args, list) else args), (shown_kwargs if isinstance(kwargs, dict) else kwargs)
 
 
-def restored_arguments(func: Any, given: dict[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
+def restored_arguments(
+    func: Any, given: dict[str, Any], args: Any, kwargs: Any, *, enqueued: bool = False
+) -> dict[str, Any]:
     """What was given, with the stored secret wherever a hidden one was given back in its ``args`` or ``kwargs``.
 
     Raises InvalidFunction where nothing is stored that it could stand for.
     """
-    secrets, restored = _arguments_of(func), dict(given)
+    secrets, restored = _arguments_of(func, enqueued), dict(given)
     if isinstance(given.get("args"), list):
         with _telling("args"):
             restored["args"] = secrets.restored_args(given["args"], args if isinstance(args, list) else [])
@@ -46,8 +51,8 @@ def _telling(name: str) -> Iterator[None]:
         raise InvalidFunction({name: text % {"hidden": HIDDEN}}) from error
 
 
-def _arguments_of(func: Any) -> Arguments:
+def _arguments_of(func: Any, enqueued: bool) -> Arguments:
     try:
-        return resolve(func).arguments
+        return resolve(func, enqueued=enqueued).arguments
     except FunctionNotFound:
         return Arguments()

@@ -43,10 +43,17 @@ def look_inside(target: Any) -> Inside:
             raise FunctionNotFound(format_lazy(text, error=describe_error(error)[0])) from error
     if _is_a(target, "celery.app.task", "Task"):
         return Inside(getattr(target.run, "__func__", target.run), target, isinstance(target.run, MethodType))
-    if any(_is_a(target, module, "Task") for module in ("django.tasks.base", "django_tasks.base", "django_tasks.task")):
+    if is_task_object(target):
         takes_context = getattr(target, "takes_context", False)  # the first releases of django-tasks do not know it
         return Inside(target.func, target.func, takes_context, takes_context)
     return Inside(target, target)
+
+
+def is_task_object(target: Any) -> bool:
+    """Whether it is a Task of Django's task framework."""
+    return any(
+        _is_a(target, module, "Task") for module in ("django.tasks.base", "django_tasks.base", "django_tasks.task")
+    )
 
 
 def require_runnable(func: Any, name: str) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_sched_tasks.exceptions import InvalidTrigger
 
-from . import after, calendarinterval, cron, crontab, date, either, interval
+from . import after, calendarinterval, cron, crontab, date, either, interval, solar
 from .arguments import Arguments, Context
 from .base import EARLIEST, Scan, Trigger, in_utc
 from .errors import as_json, refused, shown, unknown_name
@@ -27,6 +27,7 @@ KINDS: dict[str, TriggerKind] = {
     "interval": interval.KIND,
     "date": date.KIND,
     "calendarinterval": calendarinterval.KIND,
+    "solar": solar.KIND,
     "or": either.KIND,
     "after": after.KIND,
 }

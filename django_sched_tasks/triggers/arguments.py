@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 MAX_JITTER = 366 * 86_400
 
-_WHOLE = re.compile(r"[0-9]{1,12}")
+_WHOLE = re.compile(r"-?[0-9]{1,12}")
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_DEGREES = re.compile(rf"-?{_NUMBER.pattern}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
     rf"{_DATE.pattern}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}})?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
@@ -59,11 +60,11 @@ class Arguments:
     def jitter(self) -> int:
         return self.whole("jitter", 0, MAX_JITTER)
 
-    def whole(self, name: str, low: int, high: int) -> int:
-        """A whole number, as a number or as digits; ``low`` when not given."""
+    def whole(self, name: str, low: int, high: int, *, default: int | None = None) -> int:
+        """A whole number, as a number or as digits; ``default``, else ``low``, when not given."""
         value = self.given(name)
         if value is None:
-            return low
+            return low if default is None else default
         number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             text = _("%(name)s must be a whole number from %(low)s to %(high)s, not %(given)s.")
@@ -81,6 +82,21 @@ class Arguments:
             return Decimal(repr(value))  # not Decimal(value): 0.1 means one tenth
         text = _("%(name)s must be a number such as 5 or 1.5, not negative and not absurdly large; %(given)s is not.")
         raise refused(text % {"name": name, "given": shown(value)})
+
+    def degrees(self, name: str, most: int) -> Decimal | None:
+        """An angle from -``most`` to ``most``, as a number or as digits; None when not given."""
+        value = self.given(name)
+        if value is None:
+            return None
+        angle: Decimal | None = None
+        if isinstance(value, str) and _DEGREES.fullmatch(value):
+            angle = Decimal(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most:
+            angle = Decimal(repr(value))
+        if angle is None or not -most <= angle <= most:
+            text = _("%(name)s must be degrees from -%(most)s to %(most)s such as 52.52, not %(given)s.")
+            raise refused(text % {"name": name, "most": most, "given": shown(value)})
+        return angle
 
     def bounds(self, zone: ZoneInfo, *, bare_end: time = time.min) -> tuple[datetime | None, datetime | None]:
         """start_date and end_date, both inclusive."""

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 
@@ -30,12 +31,20 @@ class Scan:
     tail: tuple[datetime, ...]
     following: datetime | None
 
+    def with_later(self, other: Scan, *, keep: int) -> Scan:
+        """This walk and a later one as one."""
+        tail = (self.tail + other.tail)[-keep:] if keep else ()
+        return Scan(self.count + other.count, self.first, other.last, tail, other.following)
+
 
 class Trigger(BaseTrigger):
     """The *when* of a task. Immutable and pure: it never reads the clock."""
 
     follows = ""
     """The job id of the task whose ends set this one off, of a trigger that has no fire times of its own."""
+
+    walks = True
+    """Whether a scan goes from one fire time to the next; False where it counts them by arithmetic."""
 
     def __init__(self, *, start: datetime | None = None, end: datetime | None = None, jitter: int = 0) -> None:
         self.start = start
@@ -49,6 +58,11 @@ class Trigger(BaseTrigger):
     @abstractmethod
     def words(self) -> str:
         """This trigger in words for people."""
+
+    def read_in(self, default: ZoneInfo) -> ZoneInfo:
+        """The zone on whose clocks it is read; ``default`` where it has none of its own."""
+        zone: ZoneInfo = getattr(self, "zone", default)
+        return zone
 
     def clock_note(self, fire_at: datetime) -> str:
         """What a change of the clocks does to this fire time, in words; "" where it does nothing."""

@@ -29,6 +29,8 @@ _LONGEST = 366 * HORIZON_YEARS * _MICROSECONDS["days"]
 class IntervalTrigger(Trigger):
     """Fire times are ``anchor + k * period`` for every whole k, within start and end; exact in microseconds."""
 
+    walks = False
+
     def __init__(
         self,
         period: timedelta,

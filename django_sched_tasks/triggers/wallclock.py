@@ -99,3 +99,22 @@ def _change(wall: datetime, before: timedelta, behind: timedelta, zone: ZoneInfo
         else:
             high = middle
     return start + low * _SECOND
+
+
+def next_change(after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+    """The instant between these two at which the clocks change; None where they go through.
+
+    The two are some days apart at most, so that a change there and back between them does not go unseen.
+    """
+    offset = after.astimezone(zone).utcoffset()
+    if until.astimezone(zone).utcoffset() == offset:
+        return None
+    start = after.astimezone(UTC).replace(microsecond=0)
+    low, high = 0, (until - start) // _SECOND + 1
+    while low < high:
+        middle = (low + high) // 2
+        if (start + middle * _SECOND).astimezone(zone).utcoffset() == offset:
+            low = middle + 1
+        else:
+            high = middle
+    return min(start + low * _SECOND, until)

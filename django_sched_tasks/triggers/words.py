@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,16 @@ def every(units: Mapping[str, Decimal | int]) -> str:
     if list(counts.values()) == [1]:
         return _single(next(iter(counts)))
     return _("Every %(period)s") % {"period": " ".join(_counted(name, count) for name, count in counts.items())}
+
+
+def span(length: timedelta) -> str:
+    """ "1 hour 30 minutes"; whole seconds."""
+    rest, parts = int(length.total_seconds()), []
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(_counted(unit, count))
+    return " ".join(parts)
 
 
 def _single(unit: str) -> str:

@@ -222,6 +222,48 @@ def test_by_keyboard_only(visitor, wang, scheduler):
     expect(page.get_by_text("1 execution is queued.")).to_be_visible()
 
 
+def test_half_an_hour_before_sunset_but_not_at_weekends(visitor, wang):
+    person = visitor(wang)
+    page = person.open(f"{ADMIN}schedulertask/add/")
+    page.get_by_label("Task name").fill("Lights")
+    page.get_by_role("combobox", name="Function").press_sequentially("ok zoo")
+    page.get_by_role("option", name=re.compile("^ok ")).first.click()
+    page.get_by_role("tab", name="By the sun").click()
+    page.get_by_label("Event", exact=True).select_option("Sunset")
+    page.get_by_label("Latitude").fill("52.52")
+    page.get_by_label("Longitude").fill("-13.4")
+    page.get_by_label("Offset, in seconds").fill("-1800")
+    told = page.locator(".sched-preview")
+    expect(told).to_contain_text("30 minutes before: Sunset at 52.52° N, 13.4° W")
+    page.get_by_text("Change the policies").click()
+    page.get_by_label("Exclusions").fill('[{"weekdays": ["sat", "sun"], "note": "Closed"}]')
+    page.get_by_label("Exclusions").press("Tab")
+    expect(told).to_contain_text("Excluded: it will be skipped (Closed).")
+    person.shot()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+
+    task = SchedulerTask.objects.get()
+    assert task.trigger_args == {"event": "sunset", "latitude": 52.52, "longitude": -13.4, "offset": -1800}
+    page = person.open(f"{ADMIN}schedulertask/{task.pk}/change/")
+    expect(page.get_by_label("Offset, in seconds")).to_have_value("-1800")
+    expect(page.get_by_label("Event", exact=True)).to_have_value("sunset")
+
+
+def test_everything_is_held_for_an_hour(visitor, wang):
+    person = visitor(wang)
+    page = person.open(f"{ADMIN}schedulertask/overview/")
+    page.get_by_text("Maintenance", exact=True).click()
+    page.get_by_label("Until").fill(f"{timezone.localtime() + timedelta(hours=1):%Y-%m-%dT%H:%M}")
+    page.get_by_label("Note").fill("New disks")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_text("(New disks, wang)").first).to_be_visible()
+    person.shot()
+    page.get_by_role("button", name="End the maintenance now").click()
+    expect(page.get_by_text("work goes on")).to_be_visible()
+    expect(page.get_by_text("(New disks, wang)")).to_have_count(0)
+
+
 def test_without_javascript_the_fields_are_plain(chromium, live_server, visitor, wang):
     person = visitor(wang)
     cookies = person.page.context.cookies()

@@ -36,6 +36,9 @@ still running (or believed to be, on a node that was just killed), or lost with 
 that any task went without a run; it is no promise, but should not exceed `NODE_TIMEOUT` and 4 s on a machine with room
 to spare. *Load* is the machine's over the last five minutes, for as many cores: what else ran there took its part.
 
+What shows broken promises was mended afterwards: storms on SQLite and MariaDB found two ways in which a node that had
+stood still could call a function twice. `tests/integration/test_kicks.py` has a test of each.
+
 | form | database | length | tasks | due | ran | rows | kills, stops | silence | broken promises | when and where |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """

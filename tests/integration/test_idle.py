@@ -28,7 +28,7 @@ connection_created.connect(on_connection, weak=False)
 
 
 @on("postgresql")
-def test_an_idle_node_needs_at_most_90_statements_a_minute(site):
+def test_an_idle_node_that_is_told_of_changes_needs_at_most_20_statements_a_minute(site):
     site.write("warehouse/apps.py", (site.path / "warehouse/apps.py").read_text() + COUNTING)
     for number in range(20):
         site.add(
@@ -36,8 +36,8 @@ def test_an_idle_node_needs_at_most_90_statements_a_minute(site):
         )
     site.runscheduler()
     statements = site.path / "statements.txt"
-    pass_time(3)
+    pass_time(8)  # until it hears that it is told
     statements.write_text("")
-    pass_time(10)
+    pass_time(15)
     counted = collections.Counter(statements.read_text().splitlines())
-    assert 8 < counted.total() <= 90 * 10 / 60 + 3, counted.most_common()
+    assert 3 <= counted.total() <= 20 * 15 / 60 + 2, counted.most_common()

@@ -140,6 +140,14 @@ def test_it_waits_for_tables_and_says_so_once(empty_database, make_site):
 
 
 @on("sqlite", fixture="empty_database")
+def test_once_does_not_wait_for_tables(empty_database, make_site):
+    done = make_site(empty_database).manage("runscheduler", "--once", check=False, within=30)
+    assert done.returncode == 1
+    assert "run 'manage.py migrate'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@on("sqlite", fixture="empty_database")
 def test_sigterm_ends_it_while_it_waits_for_tables(empty_database, make_site):
     node = make_site(empty_database).runscheduler(wait=False)
     node.wait_for_log("run 'manage.py migrate'")

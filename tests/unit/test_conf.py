@@ -124,6 +124,24 @@ def test_retention_in_days_or_for_ever(settings):
     assert conf.retention_days() is None
 
 
+@pytest.mark.parametrize(
+    ("retention", "days", "count"),
+    [({"days": 7}, 7.0, None), ({"count": 100}, None, 100), ({"days": 0.5, "count": 1}, 0.5, 1), (None, None, None)],
+)
+def test_retention_by_age_and_by_number(settings, retention, days, count):
+    settings.SCHED_TASKS = {"RETENTION": retention}
+    assert (conf.retention_days(), conf.retention_count()) == (days, count)
+
+
+@pytest.mark.parametrize(
+    "retention", [{}, {"days": 0}, {"days": None}, {"count": 0}, {"count": 1.5}, {"count": True}, {"weeks": 1}, 90]
+)
+def test_a_wrong_retention_is_told_and_the_default_is_used(settings, retention):
+    settings.SCHED_TASKS = {"RETENTION": retention}
+    assert [name for name, _text, _hint in conf.problems()] == ["RETENTION"]
+    assert (conf.retention_days(), conf.retention_count()) == (90.0, None)
+
+
 def test_lists_are_given_out_as_tuples(settings):
     settings.SCHED_TASKS = {"TASK_MODULES": ["tasks"], "ALLOWED_FUNCS": ["a.b:*"]}
 

@@ -17,7 +17,7 @@ def errors_of(now, **changes):
 
 
 def test_the_given_fields_come_back_clean(now):
-    cleaned = definitions.clean_new({**NEW, "priority": "5", "timeout": 3.0, "coalesce": "False"}, now=now)
+    cleaned = definitions.clean_new({**NEW, "priority": 5, "timeout": 3.0, "coalesce": False}, now=now)
     assert cleaned == {**NEW, "priority": 5, "timeout": 3, "coalesce": False}
 
 
@@ -56,12 +56,15 @@ def test_all_errors_come_at_once(now):
         ("executor_options", "x", "must be a JSON object"),
         ("kwargs", {"a": float("nan")}, "NaN"),
         ("args", ["\0"], "U+0000"),
-        ("coalesce", "perhaps", "perhaps"),
+        ("coalesce", "False", "text was given; it must be true or false"),
+        ("priority", "5", "text was given; it must be a whole number"),
+        ("retry_jitter", "0.5", "text was given; it must be a number"),
+        ("retry_jitter", True, "it must be a number"),
         ("coalesce", None, "None"),
         ("misfire_grace_time", 0, "1"),
-        ("misfire_grace_time", [1], "a single value"),
+        ("misfire_grace_time", [1], "a list was given; it must be a whole number"),
         ("max_instances", -1, "1"),
-        ("max_instances", True, "must be a number"),
+        ("max_instances", True, "it must be a whole number"),
         ("max_instances", 1.5, "a whole number"),
         ("max_catch_up", 100_000, "10000"),
         ("overlap", "wait", "wait"),

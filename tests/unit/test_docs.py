@@ -32,7 +32,7 @@ from django_sched_tasks import (
     urls,
 )
 from django_sched_tasks.context import ExecutionContext
-from django_sched_tasks.models import ExecutionStatus, Reason, SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.models import ExecutionStatus, Kind, Reason, SchedulerNode, SchedulerTask, TaskExecution
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -202,7 +202,8 @@ def test_every_signal_is_documented():
 
 
 def test_every_check_is_documented():
-    of_code = set(re.findall(r"sched_tasks\.[EW]\d{3}", inspect.getsource(checks)))
+    backend = (Path(checks.__file__).parent.parent / "tasks_backend.py").read_text(encoding="utf-8")
+    of_code = set(re.findall(r"sched_tasks\.[EW]\d{3}", (checks.__doc__ or "") + backend))
 
     assert list(sections("reference/checks.md")) == sorted(of_code)
 
@@ -249,6 +250,8 @@ def test_every_filter_is_documented():
 
 def test_every_operation_is_documented_with_its_arguments():
     for_the_engine = {"announce_queued", "fail_unstarted", "next_attempt", "pause_after_failures", "queue_followers"}
+    for_the_engine |= {"enqueue", "enqueued_attempts"}  # and for the backend of Django's task framework
+    for_the_engine |= {"record_environment"}
     own = [
         function
         for name, function in inspect.getmembers(operations, inspect.isfunction)
@@ -273,6 +276,12 @@ def test_every_field_of_the_current_execution_is_documented():
     part = sections("reference/python.md")["django_sched_tasks"]
 
     assert names(part) == [field.name for field in fields(ExecutionContext)]
+
+
+def test_every_kind_of_execution_is_documented():
+    row = next(row for row in rows(sections("reference/python.md")["django_sched_tasks"]) if row[0] == "kind")
+
+    assert re.findall(r"`?(\w+)`", f"{row[1]}`") == Kind.values
 
 
 def test_every_exception_is_documented():

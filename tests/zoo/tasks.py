@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any, Literal
 
 from django.db import DatabaseError, connection, transaction
@@ -193,6 +194,15 @@ def effect_rolled_back() -> None:
         raise DatabaseError("not so bad")
 
 
+def fails_first() -> int:
+    """Succeed at the second attempt."""
+    execution = current_execution()
+    assert execution is not None
+    if execution.attempt == 1:
+        raise ValueError("the first attempt")
+    return execution.attempt
+
+
 def raises(message: str = "the task raised") -> None:
     raise RuntimeError(message)
 
@@ -312,3 +322,27 @@ def spoils_connection() -> str:
 def sets_autocommit_off() -> str:
     transaction.set_autocommit(False)
     return "autocommit off"
+
+
+def logs() -> None:
+    logging.getLogger("tests.zoo").warning("said in a run")
+
+
+async def logs_async() -> None:
+    logs()
+
+
+def traces() -> None:
+    from opentelemetry import trace
+
+    with trace.get_tracer("the site").start_as_current_span("inner"):
+        pass
+
+
+async def traces_async() -> None:
+    traces()
+
+
+def raises_its_secret(password: str) -> None:
+    kept = Path(password)
+    raise ValueError(f"wrong password {kept}")

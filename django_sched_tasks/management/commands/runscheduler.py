@@ -8,9 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError
 from django.utils import autoreload
 
-from django_sched_tasks import service
+from django_sched_tasks import database, service
+from django_sched_tasks.exceptions import SchedTasksError
 
 
 class Command(BaseCommand):
@@ -18,7 +20,7 @@ class Command(BaseCommand):
         "Run a scheduler until SIGTERM or SIGINT. The first signal lets running functions end, a second does not wait. "
         "Exit codes: 0 all runs have ended, 1 it failed, 3 it stopped before all had ended (they are told as lost)."
     )
-    requires_system_checks = ()  # an unmigrated database is waited for
+    requires_system_checks = ()  # an unmigrated database is waited for, or told
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -29,7 +31,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace", type=float, help="Seconds that running functions get to end; SHUTDOWN_GRACE unless given."
         )
-        parser.add_argument("--once", action="store_true", help="Run all that is due now, then end.")
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="Run all that is due now, then end; a database that does not answer is not waited for.",
+        )
         parser.add_argument(
             "--reload",
             action=BooleanOptionalAction,
@@ -44,7 +50,12 @@ class Command(BaseCommand):
 
         def run() -> None:
             self.stdout.write("The scheduler is starting; stop it with Ctrl-C or SIGTERM.")
-            code = service.run_scheduler(queues=queues, grace=options["grace"], once=options["once"])
+            try:
+                code = service.run_scheduler(queues=queues, grace=options["grace"], once=options["once"])
+            except SchedTasksError as error:
+                raise CommandError(str(error)) from error
+            except (DatabaseError, InterfaceError) as error:
+                raise CommandError(database.trouble(error)) from error
             if code:
                 sys.exit(code)
 

@@ -7,7 +7,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError
 
+from django_sched_tasks import database
 from django_sched_tasks.exceptions import SchedTasksError
 from django_sched_tasks.management.verbs import VERBS
 from django_sched_tasks.models import SchedulerTask, TaskExecution
@@ -16,7 +18,7 @@ from django_sched_tasks.models import SchedulerTask, TaskExecution
 class Command(BaseCommand):
     help = (
         "Look at scheduled tasks and steer them. Exit codes: 0 done, 1 it is not well or was refused, 2 the command "
-        "line is not right."
+        "line is not right. A database that does not answer, or without our tables, is 1 too."
     )
     requires_system_checks = ()  # a monitor must get its answer whatever else is wrong with the site
 
@@ -32,5 +34,7 @@ class Command(BaseCommand):
             code = VERBS[verb].run(options, self.stdout)
         except (SchedTasksError, SchedulerTask.DoesNotExist, TaskExecution.DoesNotExist) as error:
             raise CommandError(str(error)) from error
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(database.trouble(error)) from error
         if code:
             sys.exit(code)

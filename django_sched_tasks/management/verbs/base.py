@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -36,6 +37,23 @@ def show(options: Mapping[str, Any], out: OutputWrapper, lines: Iterable[str], d
     else:
         for line in lines:
             out.write(line)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Lines in which columns stand below each other; without rows not even the headings."""
+    cells = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
+    if not cells:
+        return
+    lines = [list(headings), *cells]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """In columns of a terminal, where a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def find_task(text: str) -> SchedulerTask:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.management.base import OutputWrapper
+from django.utils.translation import gettext as _
 
 from django_sched_tasks import database, registry, triggers
 from django_sched_tasks.exceptions import InvalidTrigger
-from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show
+from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show, table
 from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution, TaskStatus
 
 TASK_FIELDS = (
@@ -41,7 +42,7 @@ class List(Verb):
         if options["queue"]:
             tasks = tasks.filter(queue=options["queue"])
         found = list(tasks)
-        show(options, out, map(task_line, found), list(map(task_data, found)))
+        show(options, out, task_lines(found), list(map(task_data, found)))
         return 0
 
 
@@ -81,7 +82,7 @@ class Executions(Verb):
         if options["status"]:
             rows = rows.filter(status=options["status"])
         found = list(rows[: max(options["count"], 0)])
-        show(options, out, map(execution_line, found), list(map(execution_data, found)))
+        show(options, out, execution_lines(found), list(map(execution_data, found)))
         return 0
 
 
@@ -104,38 +105,58 @@ class Preview(Verb):
         return 0
 
 
-def task_line(task: SchedulerTask) -> str:
-    description = triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
-    following = f"next {_local(task.next_run, task.timezone)}" if task.next_run else "no next run"
+def task_lines(tasks: Iterable[SchedulerTask]) -> Iterator[str]:
+    """Tasks as a table."""
+    headings = (_("ID"), _("Job ID"), _("Status"), _("Name"), _("When"), _("Next run"))
+    return table(headings, map(_task_cells, tasks))
+
+
+def _task_cells(task: SchedulerTask) -> tuple[Any, ...]:
     note = f" ({task.pause_note})" if task.pause_note else ""
-    return f"{task.pk:>5}  {task.job_id}  {task.get_status_display()}{note}  {task.name}: {description}; {following}"
+    description = triggers.describe(task.trigger, task.trigger_args, timezone=task.timezone)
+    following = _local(task.next_run, task.timezone) if task.next_run else "-"
+    return (task.pk, task.job_id, f"{task.get_status_display()}{note}", task.name, description, following)
 
 
 def task_data(task: SchedulerTask) -> dict[str, Any]:
     return {name: _plain(getattr(task, name)) for name in TASK_FIELDS}
 
 
-def execution_line(execution: TaskExecution) -> str:
-    asked = ", asked to end" if execution.cancel_requested_at and execution.finished_at is None else ""
-    took = "" if execution.duration is None else f" in {execution.duration:g} s"
-    error = f": {execution.error}" if execution.error else ""
-    what = f"{execution.task_name}, {execution.kind} {execution.fire_at.isoformat()}, attempt {execution.attempt}"
-    return f"{execution.pk:>7}  {execution.get_status_display()}{asked}{took}  {what}{error}"
+def execution_lines(executions: Iterable[TaskExecution]) -> Iterator[str]:
+    """Executions as a table."""
+    headings = (_("ID"), _("Status"), _("Task"), _("Kind"), _("Fire time"), _("Attempt"), _("Seconds"), _("Error"))
+    return table(headings, map(_execution_cells, executions))
+
+
+def _execution_cells(execution: TaskExecution) -> tuple[Any, ...]:
+    is_asked = execution.cancel_requested_at is not None and execution.finished_at is None
+    status = execution.get_status_display()
+    return (
+        execution.pk,
+        _("%s, asked to end") % status if is_asked else status,
+        execution.task_name,
+        execution.get_kind_display(),
+        execution.fire_at.isoformat(),
+        execution.attempt,
+        "-" if execution.duration is None else f"{execution.duration:g}",
+        execution.error or "-",
+    )
 
 
 def execution_data(execution: TaskExecution) -> dict[str, Any]:
-    args, kwargs = registry.hidden_arguments(execution.func, execution.args, execution.kwargs)
+    args, kwargs = registry.hidden_arguments(
+        execution.func, execution.args, execution.kwargs, enqueued=execution.is_enqueued
+    )
     data = {name: _plain(getattr(execution, name)) for name in EXECUTION_FIELDS}
     return {**data, "args": args, "kwargs": kwargs, "output": execution.output}
 
 
 def _task_lines(task: SchedulerTask, fire_times: list[datetime], latest: list[TaskExecution]) -> Iterator[str]:
-    yield task_line(task)
+    yield from task_lines([task])
     if task.schedule_error:
-        yield f"       cannot be planned: {task.schedule_error}"
-    for fire_at in fire_times:
-        yield f"       fires {_local(fire_at, task.timezone)}"
-    yield from map(execution_line, latest)
+        yield _("It cannot be planned: %s") % task.schedule_error
+    yield from (_("fires %s") % _local(fire_at, task.timezone) for fire_at in fire_times)
+    yield from execution_lines(latest)
 
 
 def _of_task(task: SchedulerTask, count: int) -> list[datetime]:

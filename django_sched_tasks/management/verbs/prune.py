@@ -14,15 +14,22 @@ from django_sched_tasks.management.verbs.base import Verb, show
 
 
 class Prune(Verb):
-    help: ClassVar[str] = "Delete executions that ended long ago, in small batches; what is deleted stays counted."
+    help: ClassVar[str] = "Delete executions that are kept no longer, in small batches; what is deleted stays counted."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=float, help="How long ago; RETENTION of the settings unless given.")
+        parser.add_argument("--days", type=float, help="Those that ended longer ago; RETENTION's days unless given.")
+        parser.add_argument("--count", type=int, help="Of each task all but so many; RETENTION's count unless given.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many; delete nothing.")
 
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         days = conf.retention_days() if options["days"] is None else options["days"]
-        if days is None or not days >= 0:  # nan is not either
-            raise CommandError(_("Give --days, 0 or more: RETENTION of the settings keeps all."))
-        deleted = operations.prune(days)
-        show(options, out, [f"{deleted} executions deleted"], {"deleted": deleted})
+        count = conf.retention_count() if options["count"] is None else options["count"]
+        if days is not None and not days >= 0:  # nan is not either
+            raise CommandError(_("--days must be 0 or more."))
+        if count is not None and count < 0:
+            raise CommandError(_("--count must be 0 or more."))
+        pruned = operations.prune(days, count=count, dry_run=options["dry_run"])
+        what = "would be deleted" if options["dry_run"] else "deleted"
+        data = {"deleted": 0 if options["dry_run"] else pruned, "dry_run": options["dry_run"], "expired": pruned}
+        show(options, out, [f"{pruned} executions {what}"], data)
         return 0

@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 
 from django_sched_tasks import database, operations
 from django_sched_tasks.management.verbs.base import Verb, find_task, read_json, show
-from django_sched_tasks.management.verbs.look import execution_data, execution_line, task_data, task_line
+from django_sched_tasks.management.verbs.look import execution_data, execution_lines, task_data, task_lines
 from django_sched_tasks.models import ExecutionStatus, TaskExecution
 
 LOOK_AGAIN = 0.25  # seconds
@@ -24,7 +24,7 @@ class TaskVerb(Verb):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("tasks", nargs="+", metavar="task", help="The id or job id of a task.")
-        _add_user(parser)
+        add_user(parser)
 
 
 class ExecutionVerb(Verb):
@@ -32,7 +32,7 @@ class ExecutionVerb(Verb):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("execution", type=int, help="The id of the execution.")
-        _add_user(parser)
+        add_user(parser)
 
 
 class Pause(TaskVerb):
@@ -45,7 +45,7 @@ class Pause(TaskVerb):
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         found = [find_task(text) for text in options["tasks"]]
         paused = [operations.pause_task(task.pk, note=options["note"], user=options["user"]).task for task in found]
-        show(options, out, map(task_line, paused), list(map(task_data, paused)))
+        show(options, out, task_lines(paused), list(map(task_data, paused)))
         return 0
 
 
@@ -55,7 +55,7 @@ class Resume(TaskVerb):
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         found = [find_task(text) for text in options["tasks"]]
         resumed = [operations.resume_task(task.pk, user=options["user"]) for task in found]
-        show(options, out, map(task_line, resumed), list(map(task_data, resumed)))
+        show(options, out, task_lines(resumed), list(map(task_data, resumed)))
         return 0
 
 
@@ -81,7 +81,7 @@ class Run(Verb):
             help="A JSON object in place of the task's.",
         )
         parser.add_argument("--wait", action="store_true", help="Stay until it has ended.")
-        _add_user(parser)
+        add_user(parser)
 
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         execution = operations.run_task(
@@ -89,7 +89,7 @@ class Run(Verb):
         )
         if options["wait"]:
             execution = _follow(execution.pk, out, quiet=options["format"] == "json")
-        show(options, out, [execution_line(execution)], execution_data(execution))
+        show(options, out, execution_lines([execution]), execution_data(execution))
         return NOT_SUCCEEDED if options["wait"] and execution.status != ExecutionStatus.SUCCEEDED else 0
 
 
@@ -98,7 +98,7 @@ class Cancel(ExecutionVerb):
 
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         execution = operations.cancel_execution(options["execution"], user=options["user"])
-        show(options, out, [execution_line(execution)], execution_data(execution))
+        show(options, out, execution_lines([execution]), execution_data(execution))
         return 0
 
 
@@ -107,11 +107,11 @@ class Retry(ExecutionVerb):
 
     def run(self, options: Mapping[str, Any], out: OutputWrapper) -> int:
         execution = operations.retry_execution(options["execution"], user=options["user"])
-        show(options, out, [execution_line(execution)], execution_data(execution))
+        show(options, out, execution_lines([execution]), execution_data(execution))
         return 0
 
 
-def _add_user(parser: ArgumentParser) -> None:
+def add_user(parser: ArgumentParser) -> None:
     parser.add_argument("--user", default=_login(), help="In whose name; who is logged in here unless given.")
 
 
@@ -123,14 +123,32 @@ def _login() -> str:
 
 
 def _follow(pk: int, out: OutputWrapper, *, quiet: bool) -> TaskExecution:
-    """Show the output of an execution while it grows, until it has ended."""
+    """Show the output of an execution while it grows, and of its retries, until the last of them has ended."""
     shown = ""
     rows = TaskExecution.objects.using(database.alias())
     while True:
         execution = rows.get(pk=pk)
         if not quiet and execution.output.startswith(shown):
             out.write(execution.output[len(shown) :], ending="")
+            out.flush()
             shown = execution.output
         if execution.finished_at is not None:
-            return execution
+            retry = _retry_of(execution)
+            if retry is None:
+                return execution
+            pk, shown = retry, ""
+            continue
         time.sleep(LOOK_AGAIN)
+
+
+def _retry_of(execution: TaskExecution) -> int | None:
+    """Retries are queued in the transaction that ends the attempt before."""
+    following = TaskExecution.objects.using(database.alias()).filter(
+        task_id=execution.task_id,
+        kind=execution.kind,
+        fire_at=execution.fire_at,
+        request=execution.request,
+        attempt=execution.attempt + 1,
+    )
+    found = following.values_list("pk", flat=True).first()
+    return None if found is None else int(found)

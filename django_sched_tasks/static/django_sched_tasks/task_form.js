@@ -405,6 +405,36 @@
         };
     }
 
+    function solarPanel() {
+        const event = make("select", {},
+            ...Object.entries(texts.sunEvents).map(([value, text]) => make("option", { value }, text)));
+        const inputs = {
+            latitude: make("input", { type: "number", min: "-90", max: "90", step: "any" }),
+            longitude: make("input", { type: "number", min: "-180", max: "180", step: "any" }),
+            offset: numberInput(-86_400, 86_400),
+        };
+        const names = Object.keys(inputs);
+        return {
+            element: make("div", { className: "sched-fields" },
+                labelled(texts.sunEvent, event),
+                ...names.map((name) => labelled(texts[name], inputs[name], texts[`${name}Hint`]))),
+            names: ["event", ...names],
+            write: () => ({
+                event: event.value,
+                ...Object.fromEntries(names.filter((name) => inputs[name].value !== "")
+                    .map((name) => [name, Number(inputs[name].value)])),
+            }),
+            read(args) {
+                event.value = args.event ?? "sunrise";
+                names.forEach((name) => {
+                    inputs[name].value = args[name] ?? "";
+                });
+                return event.value !== ""
+                    && names.every((name) => args[name] === undefined || inputs[name].value !== "");
+            },
+        };
+    }
+
     function eitherPanel() {
         const list = make("textarea", { rows: "8", className: "sched-json vLargeTextField", spellcheck: "false" });
         return {
@@ -447,6 +477,7 @@
         interval: () => countsPanel(["weeks", "days", "hours", "minutes", "seconds"]),
         date: datePanel,
         calendarinterval: () => countsPanel(["years", "months", "weeks", "days"], { at: timePart(), first: startPart() }),
+        solar: solarPanel,
         or: eitherPanel,
         after: afterPanel,
     };

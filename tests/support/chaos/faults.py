@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 VARIABLE = "SCHED_FAULT"
 
@@ -87,7 +87,7 @@ def install():
         return
     from django_sched_tasks import planning, recording, runner
     from django_sched_tasks.engine.claims import Claims
-    from django_sched_tasks.models import transitions
+    from django_sched_tasks.models import postgresql, transitions
     from django_sched_tasks.planning import store
 
     _after(store, "write", lambda won: won and faults.reach("plan.write"))
@@ -98,8 +98,32 @@ def install():
     _before(runner, "run", lambda *_: faults.reach("start.commit"))
     _after(runner, "run", lambda _outcome: faults.reach("call.end"))
     _after(transitions, "finish", lambda won: won and faults.reach("finish.write"))
+    _inside(postgresql, "record", lambda rows: _reach_what_is_recorded(faults, rows))
     _before(recording, "_follow_up", lambda result, *_: result.ended and faults.reach("finish.follow"))
-    _after(recording, "write", lambda result: result.ended and faults.reach("finish.commit"))
+    _after(recording, "follow_up", lambda result: result.ended and faults.reach("finish.commit"))
+
+
+def _reach_what_is_recorded(faults, rows):
+    """The one statement of a whole group stands for both writes."""
+    told = {what for what, *_ in rows}
+    if "started" in told:
+        faults.reach("start.write")
+    if "finished" in told:
+        faults.reach("finish.write")
+
+
+def _inside(owner, name, look):
+    """As ``_after``, for a statement that is its own transaction: it gets one in which there is a before the commit."""
+    inner = getattr(owner, name)
+
+    @functools.wraps(inner)
+    def wrapper(*args, using, **options):
+        with transaction.atomic(using=using):
+            answer = inner(*args, using=using, **options)
+            look(answer)
+            return answer
+
+    setattr(owner, name, wrapper)
 
 
 def _before(owner, name, look):

@@ -148,7 +148,7 @@ def finishers(rounds):
         def finish(node, status, pk=execution.pk):
             outcome = Outcome(execution_id=pk, task_id=None, job_id="", node_id=node, status=status, finished_at=NOW)
             with transaction.atomic():
-                return [won.status for won in transitions.finish([outcome], using="default")]
+                return [won.status for won in transitions.record([outcome], [], NOW, using="default").ended]
 
         answers = race(
             lambda finish=finish, owner=owner: finish(owner, "succeeded"),
@@ -165,7 +165,7 @@ def finishers(rounds):
 
 
 def claimers(rounds):
-    """No two nodes claim one execution: each has read before the other writes."""
+    """No two nodes claim one execution: each has read before the other writes, or commits what it has written."""
     for _ in range(rounds):
         pk = task().pk
         for number in range(6):
@@ -174,7 +174,7 @@ def claimers(rounds):
 
         def wait_after_reading(execute, sql, params, many, context, *, have_read=have_read):
             answer = execute(sql, params, many, context)
-            if sql.startswith("SELECT"):
+            if sql.lstrip().startswith(("SELECT", "WITH")):
                 with suppress(threading.BrokenBarrierError):
                     have_read.wait(1)
             return answer

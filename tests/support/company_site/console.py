@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import traceback
+from datetime import timedelta
 
 import django
 
@@ -24,11 +25,11 @@ from django.test import Client, RequestFactory
 from warehouse.models import Effect
 
 from django_sched_tasks import database, operations
-from django_sched_tasks.models import SchedulerNode, SchedulerTask, TaskExecution
+from django_sched_tasks.models import SchedulerNode, SchedulerState, SchedulerTask, TaskExecution
 
 
 def wipe():
-    for model in (TaskExecution, SchedulerTask, SchedulerNode, Effect):
+    for model in (TaskExecution, SchedulerTask, SchedulerNode, SchedulerState, Effect):
         model.objects.all().delete()
     get_user_model().objects.all().delete()
 
@@ -50,6 +51,10 @@ def create(**fields):
 def run(task_id, **options):
     """A manual run, through the operation; answers the execution's id."""
     return operations.run_task(task_id, **options).pk
+
+
+def start_maintenance(seconds, note=""):
+    operations.start_maintenance(database.now() + timedelta(seconds=seconds), note=note)
 
 
 def cancel(execution_id):

@@ -50,12 +50,14 @@ def test_the_hosts_defaults_change_nothing(client, tasks, settings):
     assert client.get("tasks/").json()["results"][0]["created_at"].endswith("Z")
 
 
-@pytest.mark.parametrize(("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("", 3)])
+@pytest.mark.parametrize(
+    ("size", "shown"), [("2", 2), ("500", 3), ("501", 3), ("9" * 18, 3), ("9" * 5000, 3), ("002", 2), ("", 3)]
+)
 def test_the_size_of_a_page_can_be_chosen(client, tasks, size, shown):
     assert len(client.get("tasks/", page_size=size).json()["results"]) == shown
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "x", "1.5", "9" * 5000, "\0", "١"])
+@pytest.mark.parametrize("size", ["0", "-1", "x", "1.5", "00", "\0", "١"])
 def test_a_wrong_size_is_refused(client, tasks, size):
     answer = client.get("tasks/", page_size=size)
     assert (answer.status_code, list(answer.json())) == (400, ["page_size"])
@@ -194,6 +196,19 @@ def test_a_plus_that_a_query_made_a_space_is_one_again(client, executions):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "count"),
+    [
+        ("fire_at_before", "0001-01-01T00:00:00+14:00", 0),
+        ("fire_at_after", "0001-01-01T00:00:00+14:00", 5),
+        ("fire_at__gt", "9999-12-31T23:59:59-14:00", 0),
+        ("fire_at__lt", "9999-12-31T23:59:59-14:00", 5),
+    ],
+)
+def test_an_instant_beyond_what_databases_hold_is_the_nearest_that_they_do(client, executions, name, value, count):
+    assert client.get("executions/", **{name: value}).json()["count"] == count
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("task", "abc"),
@@ -208,8 +223,6 @@ def test_a_plus_that_a_query_made_a_space_is_one_again(client, executions):
         ("node", "\0"),
         ("fire_at_after", "yesterday"),
         ("fire_at_after", "2026-02-30"),
-        ("fire_at_before", "0001-01-01T00:00:00+14:00"),
-        ("fire_at__gt", "9999-12-31T23:59:59-14:00"),
         ("fire_at__lt", "\0"),
         ("fire_at__lte", "9" * 5000),
         ("ordering", "nonsense"),

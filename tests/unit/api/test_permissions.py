@@ -18,6 +18,7 @@ GETS = {
         "functions/",
         "executors/",
         "stats/",
+        *("maintenance/", "exclusions/", "environment/"),
     ],
     "view_taskexecution": ["executions/", "executions/{execution}", "tasks/{task}/executions"],
     "view_schedulernode": ["nodes/", "health"],
@@ -28,6 +29,7 @@ POSTS = {
     "pause_schedulertask": [
         *("task/pause/{task}", "tasks/{task}/pause"),
         *("task/resume/{task}", "tasks/{task}/resume"),
+        "environment/confirm/",
     ],
     "run_schedulertask": [
         *("task/run/{task}", "tasks/{task}/run", "tasks/{task}/backfill"),
@@ -37,6 +39,7 @@ POSTS = {
 OTHERS = {
     "change_schedulertask": [("put", "tasks/{task}"), ("patch", "tasks/{task}")],
     "delete_schedulertask": [("delete", "tasks/{task}")],
+    "pause_schedulertask": [("put", "maintenance/"), ("delete", "maintenance/"), ("put", "exclusions/")],
 }
 TABLE = [
     *((codename, "get", path) for codename, paths in GETS.items() for path in paths),

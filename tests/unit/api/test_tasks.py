@@ -14,12 +14,13 @@ WRITABLE = {
     *("name", "job_id", "func", "trigger", "trigger_args", "description", "args", "kwargs", "timezone", "queue"),
     *("executor", "executor_options", "misfire_grace_time", "coalesce", "max_catch_up", "max_instances", "overlap"),
     *("concurrency_key", "timeout", "max_retries", "retry_delay", "retry_backoff", "on_crash", "pause_on_failure"),
-    *("priority", "retry_jitter", "retry_on", "transactional"),
+    *("priority", "retry_jitter", "retry_on", "transactional", "retention_days", "retention_count"),
 }
 READABLE = WRITABLE | {
     *("id", "status", "status_display", "last_run", "next_run", "trigger_description", "last_status", "pause_note"),
     *("schedule_error", "source", "created_at", "updated_at", "created_by", "updated_by", "anchor", "planned_through"),
     *("version", "fire_count", "run_count", "skipped_count", "missed_count", "purged_covers", "drift"),
+    *("exclusions", "max_runs", "planned_runs"),
 }
 
 
@@ -75,6 +76,8 @@ def test_every_field_may_come_along(client, definition):
         on_crash="retry",
         pause_on_failure=4,
         priority=-5,
+        retention_days=30,
+        retention_count=500,
     )
     answer = client.post("tasks/", given)
     assert set(given) == WRITABLE

@@ -133,7 +133,7 @@ def test_losses_count_as_failures(runs, node, other, stored):
 def test_a_sign_of_life_between_looking_and_burying_saves_it(runs, node, other, rows, caplog):
     runs()
     silence(node, other)
-    (seen,) = recovery._dead_nodes(other.node, other.now, by_timeout=True, session=None)
+    (seen,) = recovery._dead_nodes(other.node.others(), other.now, by_timeout=True, session=None)
     node.node.beat(other.now)
     assert not recovery._bury(seen, other.now, "default")
     assert (state_of(node), rows("status")) == ("alive", ["running"])

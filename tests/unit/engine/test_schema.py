@@ -14,7 +14,7 @@ def guard(db):
 
 
 def count(guard):
-    return peek("default", guard.count_sql()).extra
+    return peek("default", guard.count_sql()).extra[0]
 
 
 def test_the_tables_of_this_release_are_worked_on(guard):

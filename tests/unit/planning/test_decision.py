@@ -2,11 +2,15 @@
 
 import itertools
 import json
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from django_sched_tasks import exclusions
 from django_sched_tasks.planning import decision as decision_room
 from django_sched_tasks.planning.decision import (
     Active,
@@ -101,6 +105,14 @@ def test_a_fire_time_is_queued_at_its_very_instant():
         True,
     )
     assert (decision.next_run, decision.planned_through) == (after(120), after(60))
+
+
+def test_a_trigger_whose_library_is_missing_is_an_error_of_the_task(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ephem", None)
+    solar = when("solar", event="sunset", latitude=12.25, longitude=13.75)
+    decision = decide(task(when=solar, planned=solar), after(60), IDLE, None)
+    assert (decision.segments, decision.next_run) == ([], None)
+    assert "django-sched-tasks[solar]" in decision.schedule_error
 
 
 # Policies: what is late.
@@ -212,6 +224,196 @@ def test_as_many_may_go_at_once_as_the_limit_has_room_for(limit, active, admitte
 def test_room_under_a_shared_key_is_never_granted_by_the_planner():
     (part,) = decide(task(concurrency_key="printer"), after(60), IDLE, None).segments
     assert not part.admitted
+
+
+# Exclusions.
+
+
+def window(begin, end):
+    """From ``begin`` to ``end``, in seconds after START."""
+    return {"from": f"{after(begin):%Y-%m-%d %H:%M:%S}", "until": f"{after(end):%Y-%m-%d %H:%M:%S}"}
+
+
+def excluding(*items, **changes):
+    return task(exclusions=json.dumps(items), **changes)
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ({}, [("skipped", "excluded", 4), ("queued", "", 6)]),
+        ({"misfire_grace_time": 120}, [("missed", "grace", 3), ("skipped", "excluded", 4), ("queued", "", 3)]),
+        (
+            {"coalesce": False, "max_catch_up": 4},
+            [("missed", "catch_up", 2), ("queued", "", 1), ("skipped", "excluded", 4), *[("queued", "", 1)] * 3],
+        ),
+        ({"coalesce": False, "max_runs": 2, "max_catch_up": 9}, [("queued", "", 1)] * 2),
+        ({"max_runs": 1}, [("skipped", "excluded", 4), ("queued", "", 6)]),
+    ],
+)
+def test_excluded_fire_times_are_skipped_and_the_rest_is_as_ever(policies, expected):
+    decision = decide(excluding(window(240, 480), **policies), LATE, IDLE, None)
+    assert told(decision) == expected
+    assert fire_times(decision) == sorted(fire_times(decision))
+
+
+def test_what_is_excluded_for_the_site_is_excluded_for_its_tasks():
+    decision = decide(excluding(window(0, 61)), LATE, IDLE, None, json.dumps([window(540, 9999)]))
+    assert told(decision) == [("skipped", "excluded", 1), ("queued", "", 7), ("skipped", "excluded", 2)]
+    assert decision.next_run == after(660)
+
+
+def test_they_are_read_on_the_clocks_of_the_trigger():
+    midnight = {"from_time": "00:00", "until_time": "00:02"}
+    for zone, expected in (("UTC", [("skipped", "excluded", 1)]), ("Asia/Tokyo", [("queued", "", 1)])):
+        at_zone = when(timezone=zone)
+        assert told(decide(excluding(midnight, when=at_zone, planned=at_zone), after(60), IDLE, None)) == expected
+        own = When("interval", json.dumps({"minutes": 1, "timezone": zone}), "America/New_York", ACTIVE)
+        assert told(decide(excluding(midnight, when=own, planned=own), after(60), IDLE, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "merges"), [(LastRow(7, "skipped", "excluded"), True), (LastRow(7, "skipped", "overlap"), False)]
+)
+def test_consecutive_excluded_fire_times_share_a_row(last, merges):
+    decision = decide(excluding(window(0, 9999)), after(60), IDLE, last)
+    assert (told(decision), decision.merge) == ([("skipped", "excluded", 1)], Merge(7, 0) if merges else None)
+
+
+def test_a_year_of_excluded_seconds_is_settled_at_once():
+    every_second = when(seconds=1)
+    row = excluding(window(0, 366 * 86_400), when=every_second, planned=every_second, next_run=after(1))
+    began = perf_counter()
+    decision = decide(row, after(365 * 86_400), IDLE, None)
+    assert perf_counter() - began < 0.5
+    assert told(decision) == [("skipped", "excluded", 365 * 86_400)]
+    assert decision.next_run == after(365 * 86_400 + 1)
+
+
+@pytest.mark.parametrize("every", [when(seconds=1), when("cron", second="*")])
+@pytest.mark.parametrize("items", [[{"from_time": "22:00", "until_time": "06:00"}], [{"weekdays": ["sat", "sun"]}]])
+def test_passes_are_bounded_and_account_for_every_fire_time(every, items, monkeypatch):
+    monkeypatch.setattr(decision_room, "STRETCHES", 7)
+    row = excluding(*items, when=every, planned=every, next_run=after(1), misfire_grace_time=None)
+    now = after(30 * 86_400) if every.trigger == "interval" else after(43_200)
+    covered, passes = 0, 0
+    while row.next_run <= now:
+        decision = decide(row, now, IDLE, None)
+        covered += decision.covered()
+        assert decision.next_run > row.next_run
+        row = replace(row, next_run=decision.next_run)
+        passes += 1
+    assert covered == (now - START).total_seconds()
+    assert passes > 1
+
+
+def test_a_run_that_gathers_stays_the_latest_row_of_a_pass(monkeypatch):
+    monkeypatch.setattr(decision_room, "SETTLE_LIMIT", 500)
+    items = [window(minute * 60, minute * 60 + 30) for minute in range(1, 100, 2)]
+    every_second = when("cron", second="*")
+    row = excluding(*items, when=every_second, planned=every_second, next_run=after(1), misfire_grace_time=None)
+    now, runs = after(5_999), 0
+    last, active = None, IDLE
+    while row.next_run <= now:
+        decision = decide(row, now, active, last)
+        latest = decision.segments[-1]
+        assert latest.status == "queued"
+        runs += decision.new_runs
+        last, active = LastRow(7, "queued", str(latest.reason)), Active(1, 1)
+        row = replace(row, next_run=decision.next_run)
+    assert (runs, last.reason) == (1, "")
+
+
+def naive(row, now, items):
+    """Fire time by fire time."""
+    excluded = exclusions.build(items, zone=ZoneInfo("UTC"))
+    times = [after(60 * number) for number in range(1, int((now - START).total_seconds()) // 60 + 1)]
+    return sum(excluded.at(time)[0] for time in times), len(times)
+
+
+def test_every_fire_time_is_covered_once_with_exclusions_too():
+    windows = [[], [window(100, 200)], [window(0, 9999)], [window(500, 700), window(60, 61)], [window(540, 9999)]]
+    table = itertools.product(
+        windows, [True, False], [None, 1, 90, 600], ["skip", "queue", "replace"], [0, 1], [60, 600, 601, 7261]
+    )
+    for items, coalesce, grace, overlap, busy, late in table:
+        row = excluding(*items, coalesce=coalesce, misfire_grace_time=grace, overlap=overlap)
+        decision = decide(row, after(late), Active(busy, busy), None)
+        excluded = sum(part.covers for part in decision.segments if part.reason == "excluded")
+        assert (excluded, decision.covered()) == naive(row, after(late), items)
+        assert decision.next_run == after((late // 60 + 1) * 60)
+        assert len(set(fire_times(decision))) == len(decision.segments)
+
+
+@pytest.mark.parametrize("text", ["{}", '[{"date": 5}]', "[", "5"])
+def test_exclusions_that_other_hands_have_broken_are_an_error_of_the_task(text):
+    decision = decide(task(exclusions=text), after(60), IDLE, None)
+    assert (decision.segments, decision.next_run) == ([], None)
+    assert "exclusions" in decision.schedule_error
+
+
+# A limit of runs.
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected", "through"),
+    [
+        ({"max_runs": 1}, [("queued", "", 10)], 600),
+        ({"max_runs": 1, "misfire_grace_time": 120}, [("missed", "grace", 7), ("queued", "", 3)], 600),
+        ({"max_runs": 2, "coalesce": False}, [("missed", "catch_up", 7), *[("queued", "", 1)] * 2], 540),
+        ({"max_runs": 5, "planned_runs": 4, "coalesce": False}, [("missed", "catch_up", 7), ("queued", "", 1)], 480),
+        ({"max_runs": 3, "coalesce": False}, [("missed", "catch_up", 7), *[("queued", "", 1)] * 3], 600),
+    ],
+)
+def test_the_last_run_of_the_limit_ends_the_schedule(policies, expected, through):
+    decision = decide(task(**policies), LATE, IDLE, None)
+    assert told(decision) == expected
+    assert (decision.next_run, decision.when.status, decision.planned_through) == (None, FINISHED, after(through))
+    assert policies.get("planned_runs", 0) + decision.new_runs == policies["max_runs"]
+
+
+@pytest.mark.parametrize("policies", [{"max_runs": 2}, {"max_runs": 4, "coalesce": False}, {"max_runs": None}])
+def test_below_the_limit_it_goes_on(policies):
+    decision = decide(task(**policies), LATE, IDLE, None)
+    assert (decision.next_run, decision.when.status) == (after(660), ACTIVE)
+    assert decision.new_runs == sum(status == "queued" for status, *_ in told(decision))
+
+
+@pytest.mark.parametrize(
+    ("policies", "active", "expected"),
+    [
+        ({"overlap": "skip"}, BUSY, [("skipped", "overlap", 10)]),
+        ({"misfire_grace_time": 1}, IDLE, [("missed", "grace", 10)]),
+        ({"overlap": "queue"}, FULL, [("skipped", "queue_full", 10)]),
+    ],
+)
+def test_what_does_not_run_does_not_count(policies, active, expected):
+    decision = decide(task(max_runs=1, **policies), after(659), active, None)
+    assert (told(decision), decision.new_runs) == (expected, 0)
+    assert (decision.next_run, decision.when.status) == (after(660), ACTIVE)
+
+
+def test_a_limit_that_other_hands_have_lowered_ends_the_schedule_at_its_next_fire_time():
+    decision = decide(task(max_runs=3, planned_runs=5), after(61), IDLE, None)
+    assert (told(decision), decision.next_run, decision.when.status) == ([], None, FINISHED)
+    assert decision.new_runs == 0
+
+
+def test_a_new_trigger_does_not_lift_the_limit():
+    decision = decide(task(when=when(minutes=2), next_run=None, max_runs=3, planned_runs=3), after(61), IDLE, None)
+    assert (decision.next_run, decision.when.status) == (None, FINISHED)
+
+
+def test_a_run_that_gathers_over_several_passes_counts_once(monkeypatch):
+    monkeypatch.setattr(decision_room, "SETTLE_LIMIT", 4)
+    every_second = when("cron", second="*")
+    row = task(when=every_second, planned=every_second, next_run=after(1), max_runs=1)
+    first = decide(row, after(6), IDLE, None)
+    assert (told(first), first.new_runs, first.when.status) == ([("queued", "coalescing", 4)], 1, ACTIVE)
+    row = replace(row, next_run=first.next_run, planned_runs=1)
+    second = decide(row, after(6), Active(1, 1), LastRow(7, "queued", "coalescing"))
+    assert (told(second), second.merge, second.new_runs) == ([("queued", "", 2)], Merge(7, 0), 0)
+    assert (second.next_run, second.when.status) == (None, FINISHED)
 
 
 # Rows that go on.

@@ -17,6 +17,7 @@ EVERY_KIND = [
     ("interval", {"seconds": 90}),
     ("date", {"run_date": "2026-03-02"}),
     ("calendarinterval", {"days": 1}),
+    ("solar", {"event": "sunrise", "latitude": 40.7, "longitude": -74}),
     ("or", {"triggers": [{"trigger": "cron", "trigger_args": {"hour": 2}}]}),
 ]
 

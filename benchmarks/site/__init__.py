@@ -1,0 +1,1 @@
+"""The site that Django's contenders run in, one contender at a time."""

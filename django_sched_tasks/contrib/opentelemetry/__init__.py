@@ -1,0 +1,1 @@
+"""Spans for OpenTelemetry: one for each run, in the trace of whoever asked for it."""

@@ -1,0 +1,27 @@
+"""The pages of the documentation, followed: files written as told, commands run as written, outputs compared."""
+
+import pytest
+
+from tests.support.pages import PAGES, ROOT, steps
+
+pytestmark = pytest.mark.e2e
+
+TUTORIAL = ROOT / "docs" / "tutorial" / "first-task.md"  # it needs a browser: tests/browser/test_tutorial.py
+README = ROOT / "README.md"
+GUIDES = [
+    page for page in PAGES if page not in (TUTORIAL, README) and any(step.is_done or step.marks for step in steps(page))
+]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_says_works(page, make_reader):
+    reader = make_reader()
+    reader.follow(page)
+    reader.stop()
+    reader.run("python manage.py check --fail-level WARNING")
+
+
+def test_what_the_readme_says_works(make_reader):
+    reader = make_reader(site=False)
+    reader.follow(README)
+    reader.stop()
