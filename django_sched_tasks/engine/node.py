@@ -21,7 +21,8 @@ from django_sched_tasks.models import NodeState, SchedulerNode, transitions
 
 logger = logging.getLogger(__name__)
 
-SEEN = ("id", "host", "machine", "pid", "pid_started", "heartbeat_at", "has_session_lock")
+# In the order of the model's fields, as `from_db` expects them.
+SEEN = ("id", "host", "machine", "pid", "pid_started", "has_session_lock", "heartbeat_at")
 BEAT = f"""
 WITH sign AS (
     UPDATE sys_scheduler_node SET

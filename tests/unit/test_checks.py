@@ -237,7 +237,7 @@ def test_rows_are_asked_only_where_the_command_says_so(db, django_assert_num_que
 
 
 @pytest.mark.parametrize("check", [checks.check_functions, checks.check_hosts])
-def test_before_the_first_migration_rows_have_nothing_to_say(sqlite_file, monkeypatch, check):
+def test_before_the_first_migration_rows_have_nothing_to_say(db, sqlite_file, monkeypatch, check):
     def missing(*_arguments, **_options):
         raise OperationalError("no such table: sys_scheduler_task")
 

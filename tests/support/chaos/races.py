@@ -100,7 +100,7 @@ def unique_key(rounds):
 
         def insert(planned=planned):
             with transaction.atomic():
-                store._write_executions(planned, at(60), using="default")
+                store._write_executions(planned, at(60), {}, using="default")
 
         answers = race(insert, insert)
         refused = [answer for answer in answers if isinstance(answer, IntegrityError)]

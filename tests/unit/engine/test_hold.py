@@ -82,7 +82,7 @@ def test_only_the_first_name_is_recorded(settings, recorded, here, then):
     assert SchedulerState.objects.count() == bool(then)
 
 
-def test_in_a_copy_nothing_is_purged(monkeypatch):
+def test_in_a_copy_nothing_is_purged(db, monkeypatch):
     purged = []
     monkeypatch.setattr(operations, "prune", lambda *args, **options: purged.append(args))
     for is_elsewhere in (True, False):

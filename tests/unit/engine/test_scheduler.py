@@ -46,5 +46,6 @@ def test_a_node_that_has_stopped_does_not_register_anew(scheduler, monkeypatch):
     assert [row.state for row in SchedulerNode.objects.all()] == ["stopped"]
     scheduler._recorder.stop(5)
     scheduler._housekeeping.stop(5)
+    scheduler._listener.stop(5)
     for executor in scheduler._executors.values():
         executor.shutdown()
