@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.accounts import check_accounts, check_nothing_ran_twice, gaps
 from tests.support.fixtures import on
-from tests.support.servers import SERVERS, Server, hosting
+from tests.support.servers import SERVERS, Server, host_other_than, hosting
 from tests.support.site import pass_time
 from tests.support.waiting import until
 
@@ -31,12 +31,9 @@ def parent_of(pid):
         return int(file.read().rpartition(")")[2].split()[1])
 
 
-def host_other_than(site, node, within=20):
-    def other():
-        now = hosting(site)
-        return now if now and now["id"] != node["id"] else None
-
-    return until(other, within=within, what="another node")
+def child_that_hosts(site, server):
+    node = hosting(site)
+    return node if node and parent_of(node["pid"]) == server.pid else None
 
 
 def check(site):
@@ -82,7 +79,8 @@ def test_workers_that_have_lost_their_master_and_a_second_server(site):
     site.wait_for_effects(2, within=10, pid=first["pid"], pk__gt=site.effects()[-1]["id"])
     assert hosting(site)["id"] == first["id"]
 
-    second = host_other_than(site, first, within=30)  # the orphans end by themselves
+    # The orphans end by themselves, one after the other: for a moment the last of them may be the host.
+    second = until(lambda: child_that_hosts(site, second_server), within=30, what="a node of the second server")
     site.wait_for_effects(2, within=10, pid=second["pid"])
     assert second_server.terminate() == 0
     assert site.live_nodes() == []

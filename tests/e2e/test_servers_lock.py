@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.accounts import check_accounts, check_nothing_ran_twice
 from tests.support.fixtures import on
-from tests.support.servers import LOGS, SERVERS, hosting
+from tests.support.servers import LOGS, SERVERS, host_other_than, hosting
 from tests.support.site import pass_time
 from tests.support.waiting import until
 
@@ -37,8 +37,7 @@ def test_children_that_outlive_the_host_do_not_hold_it(site):
     site.wait_for_execution(within=10, task_id=task, status="succeeded")
 
     os.kill(first["pid"], signal.SIGKILL)
-    second = until(lambda: hosting(site), within=5, what="a node in another worker")
-    assert second["id"] != first["id"]
+    host_other_than(site, first, within=5)
     pass_time(2)
     assert len(site.nodes()) == 2  # the child that was forked hosts nothing either
     assert server.terminate() == 0

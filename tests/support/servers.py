@@ -123,3 +123,13 @@ def hosting(site):
     nodes = [node for node in site.live_nodes() if processes.started(node["pid"]) == node["pid_started"]]
     assert len(nodes) <= 1, nodes
     return nodes[0] if nodes else None
+
+
+def host_other_than(site, node, within=20):
+    """The node that follows; for a moment after a kill the old one may still be seen alive."""
+
+    def other():
+        now = hosting(site)
+        return now if now and now["id"] != node["id"] else None
+
+    return until(other, within=within, what="another node")
