@@ -1,5 +1,6 @@
 """What every test may ask for; a room's own fixtures stand beside its tests."""
 
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -8,6 +9,10 @@ from rest_framework.test import APIClient
 
 # Without a browser there is nothing to open the pages in; the environment for them has it.
 collect_ignore = [] if find_spec("playwright") else ["browser"]
+
+# What a script starts in the background ignores Ctrl-C, and so do its children; but tests end theirs by Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

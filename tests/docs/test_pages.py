@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.pages import PAGES, ROOT, steps
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.pages
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-task.md"  # it needs a browser: tests/browser/test_tutorial.py
 README = ROOT / "README.md"

@@ -1,7 +1,8 @@
 """A reader who does what a page says, in a folder of their own, by a shell of their own.
 
 Commands are run as they are written, but for the port: 8000 becomes a free one, and servers that would take it without
-being told are told. So pages can be followed beside each other, and beside what the machine serves already.
+being told are told. So pages can be followed beside each other, and beside what the machine serves already. Redis is
+the one that REDIS_URL names.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.support.waiting import until
 PATIENCE = 120  # seconds that a command may take; pip is the slowest
 READY = 120  # seconds after which a server must answer; `make demo` installs it first
 PORT = "8000"
+BROKER = "redis://127.0.0.1:6379/0"
 
 # How a server that takes port 8000 unless told otherwise is told.
 TELL = {
@@ -123,7 +125,7 @@ class Reader:
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open(mode, encoding="utf-8") as opened:
-            opened.write(text.replace(PORT, str(self.port)))
+            opened.write(text.replace(PORT, str(self.port)).replace(BROKER, os.environ.get("REDIS_URL", BROKER)))
 
     def run(self, command: Command | str, *, code: int = 0, answers: list[str] | None = None) -> str:
         """Run it to its end, and compare what it prints with what the page says that it does."""
@@ -178,13 +180,14 @@ class Reader:
             return output, process.wait(PATIENCE)
 
     def _script(self, line: str, *, stays: bool = False) -> str:
-        """A shell's script for one line, in the directory and the environment that the one before has left."""
+        """A shell's script for one line, in the directory and with the variables that the one before has left."""
         state = shlex.quote(str(self._state))
         begin = f"[ -e {state} ] && . {state}\n"
         line = self._with_port(line)
         if stays:
             return f"{begin}exec {line}"
-        return f'{begin}{line}\ncode=$?; {{ export -p; echo cd "$(printf %q "$PWD")"; }} >{state}; exit $code'
+        variables = "declare -p | grep --invert-match '^declare -[^ ]*r'"  # all, but for the shell's own constants
+        return f'{begin}{line}\ncode=$?; {{ {variables}; echo cd "$(printf %q "$PWD")"; }} >{state}; exit $code'
 
     def _with_port(self, line: str) -> str:
         line = line.replace(PORT, str(self.port))
