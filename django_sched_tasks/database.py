@@ -138,11 +138,15 @@ def retrying(work: Callable[[], T], *, using: str | None = None) -> T:
     raise AssertionError("unreachable")
 
 
-def adopt_own_connection() -> BaseDatabaseWrapper:
+def adopt_own_connection(*, waits_for_disk: bool = True) -> BaseDatabaseWrapper:
     """Give the calling thread, one of the engine's, a connection of its own kind, and return it.
 
     The host's settings are made for requests: a pool that is sized for them, no limit on waiting. The engine holds row
     locks for milliseconds and must never hang, so a stopped process or a lost network frees its rows by time-outs.
+
+    A connection that does not wait for the disk is for what may be decided again after the database's machine has
+    failed. On PostgreSQL its commits are seen by everybody at once, and a later commit that waits carries them along,
+    as the log is written in order: none can be lost that something lasting was built upon.
     """
     using = alias()
     connections[using].close()
@@ -151,6 +155,8 @@ def adopt_own_connection() -> BaseDatabaseWrapper:
     wrapper = connections[using]
     if wrapper.vendor in tune:
         tune[wrapper.vendor](settings_dict["OPTIONS"])
+    if wrapper.vendor == "postgresql" and not waits_for_disk:
+        settings_dict["OPTIONS"]["options"] += " -c synchronous_commit=off"
     settings_dict["CONN_MAX_AGE"] = None
     settings_dict["CONN_HEALTH_CHECKS"] = False
     settings_dict["ATOMIC_REQUESTS"] = False

@@ -133,7 +133,8 @@ class DatabaseJobStore(BaseJobStore):
 
     def _pass(self, now: datetime) -> list[Job]:
         if self._extra_sql is None:  # the first pass of this thread
-            self._connection = database.adopt_own_connection()
+            # What it plans and claims counts once a start is recorded, and that waits for the disk.
+            self._connection = database.adopt_own_connection(waits_for_disk=False)
             self._extra_sql = (self._schema.count_sql(), *self._hold.sql())
         seen = peek(self._node.using, *self._extra_sql)
         self._clock.set(seen.now)

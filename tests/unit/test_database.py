@@ -179,6 +179,25 @@ def test_an_engines_thread_has_a_connection_of_its_own_kind():
     assert "options" not in connection.settings_dict["OPTIONS"]  # the host's own is left as it was
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("waits_for_disk", "value"), [(True, "on"), (False, "off")])
+def test_who_decides_what_can_be_decided_again_does_not_wait_for_the_disk(waits_for_disk, value):
+    seen = []
+
+    def ask():
+        wrapper = database.adopt_own_connection(waits_for_disk=waits_for_disk)
+        with wrapper.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            seen.extend(cursor.fetchone())
+        wrapper.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert seen == [value]
+
+
 @pytest.mark.parametrize(
     ("tune", "given", "expected"),
     [
