@@ -27,6 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from django_sched_tasks.exceptions import InvalidDefinition
+from django_sched_tasks.payload import problem
 from django_sched_tasks.triggers.errors import as_json, nearest, shown
 from django_sched_tasks.triggers.wallclock import next_change, resolve
 
@@ -42,9 +43,9 @@ EXAMPLE: tuple[dict[str, Any], ...] = (
 
 _KINDS = (("date",), ("from", "until"), ("weekdays",), ("from_time", "until_time"))
 _KEYS = ("date", "from", "until", "weekdays", "from_time", "until_time", "note")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT = re.compile(rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?")
-_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+MOMENT = re.compile(rf"{DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?")
+TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _FIRST_YEAR, _LAST_YEAR = 1971, 9799  # as fire times have it
 _DAY = 86_400
 _WEEK = 7 * _DAY
@@ -166,7 +167,7 @@ def _read_one(item: object) -> Exclusion:
             text = _("%(name)s is not a key of an exclusion. Known are %(names)s. %(hint)s")
             raise ValueError(text % {"name": shown(name), "names": ", ".join(_KEYS), "hint": hint})
     note = item.get("note", "")
-    if not isinstance(note, str) or len(note) > LONGEST_NOTE or "\0" in note:
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE or problem(note):
         raise ValueError(_("note must be text of at most %(most)d characters.") % {"most": LONGEST_NOTE})
     given = {name for name in item if name != "note"}
     if given == {"date"}:
@@ -219,7 +220,7 @@ def _weekdays(value: object) -> list[int]:
 
 
 def _time_of_day(value: object, name: str) -> int:
-    if isinstance(value, str) and _TIME.fullmatch(value):
+    if isinstance(value, str) and TIME.fullmatch(value):
         try:
             at = time.fromisoformat(value)
         except ValueError:  # 25:00
@@ -231,7 +232,7 @@ def _time_of_day(value: object, name: str) -> int:
 
 
 def _day(value: object, name: str) -> date:
-    found = _day_or_moment(value, name) if isinstance(value, str) and _DATE.fullmatch(value) else None
+    found = _day_or_moment(value, name) if isinstance(value, str) and DATE.fullmatch(value) else None
     if found is None:
         text = _("%(name)s must be a date such as '2026-12-25', not %(given)s.")
         raise ValueError(text % {"name": name, "given": shown(value)})
@@ -240,9 +241,9 @@ def _day(value: object, name: str) -> date:
 
 def _day_or_moment(value: object, name: str) -> date | datetime:
     try:
-        if isinstance(value, str) and _DATE.fullmatch(value):
+        if isinstance(value, str) and DATE.fullmatch(value):
             return _in_reach(date.fromisoformat(value))
-        if isinstance(value, str) and _MOMENT.fullmatch(value):
+        if isinstance(value, str) and MOMENT.fullmatch(value):
             return _in_reach(datetime.fromisoformat(value))
     except ValueError:  # 30 February
         pass

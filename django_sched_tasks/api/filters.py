@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -14,7 +13,17 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from django_sched_tasks.api.reading import ID, INSTANT, TEXT, read_id, read_instant, read_text, read_word, refuse
+from django_sched_tasks.api.reading import (
+    ID,
+    INSTANT,
+    TEXT,
+    read_id,
+    read_instant,
+    read_parameter,
+    read_text,
+    read_word,
+    refuse,
+)
 from django_sched_tasks.models import ExecutionStatus, Kind, NodeState, Source, TaskStatus
 from django_sched_tasks.triggers import KINDS
 from django_sched_tasks.triggers.errors import shown
@@ -31,7 +40,7 @@ class Parameter:
         condition: what its values mean.
         schema: what one value looks like, as JSON Schema.
         joined: whether several values may stand in one, with commas; else the parameter is repeated.
-        repeated: whether several values may be given at all; else the last one counts.
+        repeated: whether several values may be given at all.
     """
 
     condition: Condition
@@ -85,8 +94,8 @@ def _uuids(field: str) -> Parameter:
 
 def _instant(lookup: str) -> Parameter:
     def condition(name: str, values: list[str]) -> Q:
-        moments: list[datetime] = [read_instant(name, value) for value in values]
-        return Q(**{lookup: moments[-1]})
+        [value] = values
+        return Q(**{lookup: read_instant(name, value)})
 
     return Parameter(condition, INSTANT, repeated=False)
 
@@ -130,10 +139,15 @@ class FieldFilter(BaseFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         filters: dict[str, Parameter] = getattr(view, "filters", {})
         for name, parameter in filters.items():
-            given = request.query_params.getlist(name)
-            if values := [value for value in given if value or not parameter.repeated]:
+            if values := self._given(request, name, parameter):
                 queryset = queryset.filter(parameter.condition(name, values))
         return queryset
+
+    def _given(self, request: Request, name: str, parameter: Parameter) -> list[str]:
+        if parameter.repeated:
+            return [value for value in request.query_params.getlist(name) if value]
+        value = read_parameter(request, name)
+        return [] if value is None else [value]
 
 
 class SearchFilter(BaseFilterBackend):
@@ -147,14 +161,14 @@ class SearchFilter(BaseFilterBackend):
 
 
 def search_words(request: Request) -> list[str]:
-    return read_text("search", request.query_params.get("search", "")).split()
+    return read_text("search", read_parameter(request, "search") or "").split()
 
 
 class OrderingFilter(BaseFilterBackend):
     """``?ordering=name,-next_run``, of the view's ``ordering_fields``; empty values come last, the id decides ties."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
-        given = request.query_params.get("ordering", "")
+        given = read_parameter(request, "ordering") or ""
         if not given.strip():
             return queryset
         fields: tuple[str, ...] = getattr(view, "ordering_fields", ())

@@ -84,7 +84,7 @@ class TriggerViewSet(SchedulerViewSet):
         count, now = reading.read_count(given.get("count")), database.now()
         after = now if given.get("after") is None else reading.read_instant("after", given["after"])
         trigger, trigger_args, timezone = given["trigger"], given["trigger_args"], given.get("timezone") or ""
-        own = given.get("exclusions") or []
+        own = given.get("exclusions", [])
         try:
             triggers.validate(trigger, trigger_args, timezone=timezone, now=min(now, after))
         except InvalidTrigger:  # asked about long ago, it may still fire within reach of today

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
-from django_sched_tasks.api.reading import refuse
+from django_sched_tasks.api.reading import read_parameter, refuse
 from django_sched_tasks.triggers.errors import shown
 
 
@@ -21,8 +23,12 @@ class SchedulerPagination(PageNumberPagination):
     last_page_strings = ("last",)
     invalid_page_message = gettext_lazy("There is no such page: {message}")  # type: ignore[assignment]
 
+    def get_page_number(self, request: Request, paginator: Any) -> Any:
+        read_parameter(request, "page")
+        return super().get_page_number(request, paginator)
+
     def get_page_size(self, request: Request) -> int:
-        given = request.query_params.get("page_size")
+        given = read_parameter(request, "page_size")
         if not given:
             return self.page_size
         digits = given.lstrip("0") if given.isascii() and given.isdigit() else ""

@@ -67,6 +67,14 @@ def _unknown(name: str, allowed: Collection[str]) -> str:
     return _("There is no such field; the body must be empty.")
 
 
+def read_parameter(request: Request, name: str) -> str | None:
+    """A query parameter that can be given once; None where it is not given."""
+    given = request.query_params.getlist(name)
+    if len(given) > 1:
+        refuse(name, _("It was given %d times; it can be given once.") % len(given))
+    return given[0] if given else None
+
+
 def read_id(text: str) -> int | None:
     """The id that a text stands for, None where no row can have it."""
     number = int(text) if _DIGITS.fullmatch(text) else 0

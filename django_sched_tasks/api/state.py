@@ -23,6 +23,10 @@ class StateViewSet(SchedulerViewSet):
     serializer_class = NoBodySerializer
     needs = dict.fromkeys(("start_maintenance", "end_maintenance", "set_exclusions", "confirm_environment"), PAUSE)
 
+    def get_object(self) -> SchedulerState:
+        """The only one there is: no address has an id, and REST framework asks for it to answer OPTIONS."""
+        return operations.scheduler_state()
+
     def show_maintenance(self, request: Request) -> Response:
         return Response(_maintenance(operations.scheduler_state()))
 

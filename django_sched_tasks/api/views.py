@@ -134,7 +134,7 @@ class TaskViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewSet):
     def next_runs(self, request: Request, pk: str) -> Response:
         """The next fire times from now on, also of a paused task."""
         task = self.get_object()
-        count = reading.read_count(reading.as_number(request.query_params.get("count")))
+        count = reading.read_count(reading.as_number(reading.read_parameter(request, "count")))
         return Response(
             fire_times(
                 task.trigger,

@@ -1,4 +1,5 @@
-"""What JSON Schema cannot say of a valid request: which functions exist, what they take, which triggers ever fire.
+"""What JSON Schema cannot say of a valid request: which functions exist, what they take, which triggers ever fire,
+which days there are, and which instants are still to come.
 
 The schema narrowed by that is one by which every generated request must be accepted.
 """
@@ -16,6 +17,7 @@ KWARGS = {
     "maxProperties": 4,
 }
 PAST = "2026-01-01T00:00:00Z"
+FUTURE = ("2098-01-01T00:00:00Z", "2099-12-31T23:59:59.5+08:00")
 
 
 def _object(required=(), **properties):
@@ -35,6 +37,30 @@ def _whole(low, high):
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
+def _exclusion(**keys):
+    return _object(keys, **keys, note=TEXT)
+
+
+_WINDOW = {"from_time": _one_of("22:00", "08:30:15"), "until_time": _one_of("06:00", "12:00")}
+_WEEKDAYS = {"type": "array", "items": _one_of("mon", "sat", "sun"), "minItems": 1, "maxItems": 3}
+EXCLUSIONS = {
+    "type": "array",
+    "maxItems": 4,
+    "items": {
+        "anyOf": [
+            _exclusion(date=_one_of("2026-12-25", "2028-02-29")),
+            _exclusion(
+                **{
+                    "from": _one_of("2026-12-24", "2026-12-24 18:00"),
+                    "until": _one_of("2027-01-01", "2026-12-31T12:00:00Z"),
+                }
+            ),
+            _exclusion(weekdays=_WEEKDAYS),
+            _exclusion(**_WINDOW),
+            _exclusion(**_WINDOW, weekdays=_WEEKDAYS),
+        ]
+    },
+}
 _HOUR = _object(hour={"anyOf": [_whole(0, 23), _one_of("*", "*/2", "1,2", "8-18")]})
 TRIGGERS = {
     "cron": _object(["minute"], minute=_whole(0, 59), second=_whole(0, 59), day_of_week=_one_of("0", "mon-fri", "sun")),
@@ -59,10 +85,15 @@ def narrowed(schema, tasks, executions):
     parts = schema["components"]["schemas"]
     for name in ("ScheduledTaskDefinition", "PatchedScheduledTaskDefinition"):
         parts[name] = _with_triggers(_definition(parts[name]), optional="required" not in parts[name])
-    parts["TriggerPreview"]["properties"]["timezone"] = _one_of("", "UTC", "Asia/Shanghai")
+    parts["TriggerPreview"]["properties"] |= {
+        "timezone": _one_of("", "UTC", "Asia/Shanghai"),
+        "exclusions": EXCLUSIONS,
+    }
     parts["TriggerPreview"] = _with_triggers(parts["TriggerPreview"])
     parts["TaskRun"]["properties"] |= {"args": ARGS, "kwargs": KWARGS}
     parts["TaskBackfill"]["properties"] |= {"start": _one_of(PAST), "end": _one_of(PAST)}
+    parts["SchedulerExclusionsRequest"]["properties"]["exclusions"] = EXCLUSIONS
+    parts["SchedulerMaintenanceRequest"]["properties"]["until"] = _one_of(*FUTURE)
     for address, operations in schema["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
@@ -78,7 +109,7 @@ def _definition(found):
         "timezone": _one_of("", "UTC", "Asia/Shanghai", "America/New_York"),
         "retry_on": {"type": "array", "items": _one_of("OSError", "requests.exceptions.Timeout"), "maxItems": 2},
         "transactional": {"type": "boolean", "enum": [False]},  # it binds on_crash
-        "exclusions": {"type": "array", "maxItems": 0},
+        "exclusions": EXCLUSIONS,
         "args": ARGS,
         "kwargs": KWARGS,
         "executor_options": KWARGS,

@@ -42,9 +42,9 @@ max-examples = {examples}
 database = "none"
 allow-x00 = {nul}
 
-# Whether a request is valid depends there on functions, triggers and rows as well, which no schema tells.
+# Whether a request is valid depends there on functions, triggers, rows, days and the time, which no schema tells.
 [[operations]]
-include-path-regex = "/(add|tasks|tasks/{{id}}|run|run/{{id}}|retry|backfill|preview)/$"
+include-path-regex = "/(add|tasks|tasks/{{id}}|run|run/{{id}}|retry|backfill|preview|maintenance|exclusions)/$"
 include-method = ["POST", "PUT", "PATCH"]
 
 [operations.checks.positive_data_acceptance]

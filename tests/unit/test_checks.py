@@ -67,6 +67,8 @@ def test_e004_executor_that_cannot_be_imported(settings):
         ({"name": "x"}, "Known are"),
         ({"timeout": 0}, "1"),
         ({"overlap": "x"}, "x"),
+        ({"transactional": "yes"}, "true or false"),
+        ({"transactional": True, "on_crash": "lose"}, "'retry'"),
     ],
 )
 def test_e005_defaults(settings, defaults, part):
@@ -75,8 +77,16 @@ def test_e005_defaults(settings, defaults, part):
     assert part in complaints(checks.check_defaults)["sched_tasks.E005"].hint
 
 
-def test_e005_right_defaults(settings):
-    settings.SCHED_TASKS = {"DEFAULTS": {"max_instances": None, "overlap": "queue", "timeout": 60}}
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"max_instances": None, "overlap": "queue", "timeout": 60},
+        {"transactional": True},
+        {"transactional": True, "on_crash": "retry"},
+    ],
+)
+def test_e005_right_defaults(settings, defaults):
+    settings.SCHED_TASKS = {"DEFAULTS": defaults}
 
     assert complaints(checks.check_defaults) == {}
 

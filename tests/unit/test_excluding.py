@@ -116,8 +116,9 @@ def test_a_preview_takes_exclusions(staff_api, db):
         "/api/scheduler/triggers/preview/", {**given, "exclusions": [{"date": "2026-01-02"}]}, format="json"
     )
     assert answer.json()["excluded"] == [{"fire_time": "2026-01-02T02:00:00Z", "note": ""}]
-    answer = staff_api.post("/api/scheduler/triggers/preview/", {**given, "exclusions": [{"day": 1}]}, format="json")
-    assert (answer.status_code, list(answer.json())) == (400, ["exclusions"])
+    for wrong in [[{"day": 1}], None, False, "", {}]:
+        answer = staff_api.post("/api/scheduler/triggers/preview/", {**given, "exclusions": wrong}, format="json")
+        assert (answer.status_code, list(answer.json())) == (400, ["exclusions"])
 
 
 def test_a_pass_reads_the_list_of_the_site_once(make, at, django_assert_max_num_queries):

@@ -197,6 +197,7 @@ def test_lists_add_up_and_the_note_is_that_of_the_first_that_covers_it():
         ([{"from_time": "9:00", "until_time": "10:00"}], ["'9:00'"]),
         ([{"from_time": "22:00", "until_time": "22:00"}], ["are the same"]),
         ([{"date": "2026-12-25", "note": 5}], ["note must be text"]),
+        ([{"date": "2026-12-25", "note": "\ud800"}], ["note must be text"]),
         ([{"date": "2026-12-25"}, {"date": "x"}, {"date": "y"}], ["[1]", "[2]"]),
         ([{"date": "0001-01-01"}], ["'0001-01-01'"]),
         ([{"date": "9999-12-31"}], ["'9999-12-31'"]),

@@ -15,7 +15,7 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, is_patched_serializer
 
-from django_sched_tasks import conf, definitions
+from django_sched_tasks import conf, definitions, exclusions
 from django_sched_tasks.api.reading import INSTANT
 from django_sched_tasks.models import (
     ExecutionStatus,
@@ -36,6 +36,7 @@ Schema = dict[str, Any]
 ARGUMENTS: Schema = {"type": "array", "items": {}}
 OBJECT: Schema = {"type": "object", "additionalProperties": {}}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+NO_NUL = r"^[^\x00]*$"
 # Somewhere a character that is no white space, by Python's word for it as well as by JavaScript's; nowhere NUL.
 NAME = r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
 
@@ -63,7 +64,7 @@ class Component(OpenApiSerializerExtension):
         name: of the component; ``sent`` is the one of the same thing in a request, where that differs.
         about: what it is.
         needed: what a request must have, where the columns do not say it.
-        fields: the schemas of fields, in place of what their columns say.
+        fields: the schemas of fields, in place of what their columns say; ``fields_sent`` are those of a request.
         words: the enumerations of fields; ``words_sent`` are those that a request is bound to and an answer is not.
     """
 
@@ -72,6 +73,7 @@ class Component(OpenApiSerializerExtension):
     about: ClassVar[str] = ""
     needed: ClassVar[tuple[str, ...]] = ()
     fields: ClassVar[Mapping[str, Schema]] = {}
+    fields_sent: ClassVar[Mapping[str, Schema]] = {}
     words: ClassVar[Mapping[str, str]] = {}
     words_sent: ClassVar[Mapping[str, str]] = {}
 
@@ -86,10 +88,10 @@ class Component(OpenApiSerializerExtension):
             schema["additionalProperties"] = False
         required = self._required(self.needed or schema.get("required", ()), found, direction)
         schema.pop("required", None)
-        words = {**self.words, **(self.words_sent if direction == "request" else {})}
         if self.about:
             schema["description"] = self.about
-        schema["properties"] = {name: self._told(name, told, words, auto_schema) for name, told in found.items()}
+        tell = self._teller(direction, auto_schema)
+        schema["properties"] = {name: tell(name, told) for name, told in found.items()}
         return {**schema, "required": required} if required else schema
 
     def _required(self, required: Iterable[str], found: Schema, direction: Any) -> list[str]:
@@ -98,11 +100,20 @@ class Component(OpenApiSerializerExtension):
             return sorted(found)
         return [] if is_patched_serializer(self.target, direction) else [name for name in required if name in found]
 
-    def _told(self, name: str, found: Schema, words: Mapping[str, str], auto_schema: AutoSchema) -> Schema:
-        if name in words:
-            return _enumeration(words[name], auto_schema)
-        about: Schema = {key: found[key] for key in ("description", "title", "readOnly", "nullable") if key in found}
-        return {**about, **self.fields[name]} if name in self.fields else found
+    def _teller(self, direction: Any, auto_schema: AutoSchema) -> Callable[[str, Schema], Schema]:
+        is_sent = direction == "request"
+        words = {**self.words, **(self.words_sent if is_sent else {})}
+        fields = {**self.fields, **(self.fields_sent if is_sent else {})}
+
+        def tell(name: str, found: Schema) -> Schema:
+            if name in words:
+                return _enumeration(words[name], auto_schema)
+            about: Schema = {
+                key: found[key] for key in ("description", "title", "readOnly", "nullable") if key in found
+            }
+            return {**about, **fields[name]} if name in fields else found
+
+        return tell
 
 
 def _enumeration(name: str, auto_schema: AutoSchema) -> Schema:
@@ -125,7 +136,36 @@ def _text(field: str, **more: Any) -> Schema:
     """A text that people give: as long as its column, without NUL."""
     column: Any = SchedulerTask._meta.get_field(field)
     longest = column.max_length or definitions.LARGEST_VALUE
-    return {"type": "string", "maxLength": longest, "pattern": r"^[^\x00]*$", **more}
+    return {"type": "string", "maxLength": longest, "pattern": NO_NUL, **more}
+
+
+def _exclusion(**keys: Schema) -> Schema:
+    """One kind of exclusion: an object with these keys, each of which it must have, and perhaps a note."""
+    note = {"type": "string", "maxLength": exclusions.LONGEST_NOTE, "pattern": NO_NUL}
+    properties = {**keys, "note": note}
+    return {"type": "object", "properties": properties, "required": [*keys], "additionalProperties": False}
+
+
+def _exclusions() -> Schema:
+    """What a request should say; whether a day exists, or comes before another, is beyond a schema."""
+
+    def like(*patterns: str) -> Schema:
+        return {"type": "string", "pattern": f"^({'|'.join(patterns)})$"}
+
+    day, moment = like(exclusions.DATE.pattern), like(exclusions.DATE.pattern, exclusions.MOMENT.pattern)
+    weekdays = {"type": "array", "items": {"type": "string", "enum": [*exclusions.DAYS]}, "minItems": 1}
+    window = dict.fromkeys(("from_time", "until_time"), like(exclusions.TIME.pattern))
+    kinds = [
+        _exclusion(date=day),
+        _exclusion(**{"from": moment, "until": moment}),
+        _exclusion(weekdays=weekdays),
+        _exclusion(**window),
+        _exclusion(**window, weekdays=weekdays),
+    ]
+    return {"type": "array", "items": {"oneOf": kinds}, "maxItems": exclusions.MOST, "example": [*exclusions.EXAMPLE]}
+
+
+EXCLUSIONS = _exclusions()
 
 
 class Task(Component):
@@ -156,6 +196,7 @@ class Task(Component):
         "retry_on": TEXTS,
         "exclusions": ARGUMENTS,
     }
+    fields_sent = {"exclusions": EXCLUSIONS}
 
 
 class PausedTask(Task):
@@ -225,10 +266,8 @@ class Preview(Component):
         "trigger_args": OBJECT,
         "timezone": _text("timezone"),
         "after": INSTANT,
+        "exclusions": EXCLUSIONS,
     }
-
-
-EXCLUSIONS: Schema = {"type": "array", "items": OBJECT}
 
 
 class Maintenance(Component):
@@ -259,7 +298,7 @@ class ExcludedFireTime(Component):
 class ExclusionsState(Component):
     target_class = "django_sched_tasks.api.openapi.answers.ExclusionsStateSerializer"
     name = "SchedulerExclusions"
-    fields = {"exclusions": EXCLUSIONS, "descriptions": TEXTS}
+    fields = {"exclusions": {"type": "array", "items": OBJECT}, "descriptions": TEXTS}
 
 
 class Environment(Component):

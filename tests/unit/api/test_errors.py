@@ -69,7 +69,8 @@ PAGES = [
     *("task/list", "tasks/", "tasks/{task}", "tasks/{task}/next-runs", "tasks/{task}/executions"),
     *("tasks/{task}/pause", "tasks/{task}/run", "tasks/99", "tasks/?ordering=x"),
     *("executions/", "executions/{execution}", "executions/{execution}/cancel"),
-    *("functions/", "nodes/", "stats/", "triggers/preview"),
+    *("functions/", "executors/", "nodes/", "stats/", "triggers/preview"),
+    *("maintenance/", "exclusions/", "environment/", "environment/confirm/"),
 ]
 
 
@@ -83,6 +84,12 @@ def test_a_browser_gets_a_page(client, staff, task, page):
     assert answer.status_code in (200, 400, 404, 405)
     assert answer.headers["Content-Type"].startswith("text/html")
     assert client.http.options(path).status_code in (200, 404)
+
+
+@pytest.mark.parametrize(("address", "fields"), [("maintenance", {"until", "note"}), ("exclusions", {"exclusions"})])
+def test_what_is_there_once_tells_what_may_be_put(client, db, address, fields):
+    answer = client.http.options(f"/api/scheduler/{address}/")
+    assert (answer.status_code, set(answer.json()["actions"]["PUT"])) == (200, fields)
 
 
 def test_json_is_the_default(client, task):

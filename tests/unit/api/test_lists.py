@@ -32,6 +32,7 @@ def test_a_page_has_fifty_rows_and_says_where_the_next_is(client, task):
     assert (first["count"], len(first["results"]), first["previous"]) == (61, 50, None)
     second = client.http.get(first["next"]).json()
     assert (len(second["results"]), second["next"]) == (11, None)
+    assert client.get("tasks/", page="last").json() == second
 
 
 def test_the_hosts_defaults_change_nothing(client, tasks, settings):
@@ -248,3 +249,24 @@ def test_a_longer_page_takes_no_more_queries(client, add, executions, path, inst
     for number in range(10):
         row(add(), instant + timedelta(days=number), status="succeeded")
     assert queries() == before <= 5
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [
+        ("tasks/", "page", "1"),
+        ("functions/", "page", ""),
+        ("nodes/", "page_size", "10"),
+        ("tasks/", "search", "x"),
+        ("functions/", "search", "x"),
+        ("tasks/", "ordering", "name"),
+        ("executions/", "fire_at_after", "2026-01-01"),
+        ("tasks/{task}/next-runs", "count", "3"),
+    ],
+)
+def test_what_can_be_given_once_is_refused_when_given_twice(client, task, path, name, value):
+    path = path.format(task=task.pk)
+    assert client.get(path, **{name: value}).status_code == 200
+    answer = client.get(path, **{name: ["2", value]})
+    assert (answer.status_code, list(answer.json())) == (400, [name])
+    assert "2 times" in answer.json()[name][0]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
@@ -9,12 +10,14 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft4Validator
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_sched_tasks import definitions, urls
+from django_sched_tasks import definitions, exclusions, urls
 from django_sched_tasks.api import openapi  # noqa: F401 - where drf-spectacular is an app, the app imports it
 from django_sched_tasks.api.serializers import ExecutionSerializer, TaskSerializer
+from django_sched_tasks.exceptions import InvalidDefinition
 
 ALWAYS = {"401", "403", "406", "429", "503"}
 
@@ -112,6 +115,36 @@ def test_what_may_be_sent_and_what_is_answered(schema):
     assert set(parts["TaskExecution"]["required"]) == set(ExecutionSerializer.Meta.fields)
     timeout = sent["properties"]["timeout"]
     assert (timeout["type"], timeout["minimum"], timeout["maximum"]) == ("integer", 1, 366 * 86_400)
+
+
+SENT = ("ScheduledTaskDefinition", "PatchedScheduledTaskDefinition", "TriggerPreview", "SchedulerExclusionsRequest")
+WINDOW = {"from_time": "22:00", "until_time": "06:00:30"}
+
+
+@pytest.mark.parametrize("component", SENT)
+@pytest.mark.parametrize(
+    ("item", "fits"),
+    [
+        *((item, True) for item in exclusions.EXAMPLE),
+        ({"from": "2026-12-24 18:00", "until": "2026-12-24T19:30:00+01:00", "note": "每"}, True),
+        (WINDOW, True),
+        ({}, False),
+        ({"note": "x"}, False),
+        ({"date": "25.12.2026"}, False),
+        ({"date": "2026-12-25", "weekdays": ["sat"]}, False),
+        ({"from": "2026-12-24"}, False),
+        ({"weekdays": []}, False),
+        ({"weekdays": ["funday"]}, False),
+        ({**WINDOW, "until_time": "6:00"}, False),
+        ({**WINDOW, "note": "x" * 201}, False),
+        ({**WINDOW, "day": 1}, False),
+    ],
+)
+def test_exclusions_are_described_as_they_are_read(schema, component, item, fits):
+    described = schema["components"]["schemas"][component]["properties"]["exclusions"]
+    assert Draft4Validator(described).is_valid([item]) is fits
+    with nullcontext() if fits else pytest.raises(InvalidDefinition):
+        exclusions.read([item])
 
 
 def test_parameters_have_their_types_and_bounds(schema):

@@ -49,3 +49,5 @@ def test_a_node_that_has_stopped_does_not_register_anew(scheduler, monkeypatch):
     scheduler._listener.stop(5)
     for executor in scheduler._executors.values():
         executor.shutdown()
+    # The sign of life has sent out a look for alerts as well, which must not meet the emptying of the tables.
+    until(lambda: not own_threads(), within=5, what="the end of its threads")
