@@ -21,7 +21,12 @@ SHORTEST = 4
 
 def is_secret_name(name: str, marked: Collection[str] = ()) -> bool:
     """Whether a parameter or key of this name holds a secret: it is marked, or like a name in ``REDACT``."""
-    return name in marked or bool(_names(conf.redact()).search(name.replace("-", "_")))
+    return name in marked or _has_a_word(name, conf.redact())
+
+
+@lru_cache(maxsize=1024)
+def _has_a_word(name: str, words: tuple[str, ...]) -> bool:
+    return bool(_names(words).search(name.replace("-", "_")))
 
 
 @lru_cache(maxsize=8)

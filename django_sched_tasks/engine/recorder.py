@@ -148,10 +148,10 @@ class Recorder:
 
     def ended(self, claim: Claim, outcome: Outcome) -> None:
         """A run has ended; its slot is free at once, its row is finished with the next group."""
-        stamped = replace(outcome, finished_at=self._clock.now())
+        outcome.finished_at = self._clock.now()
         with self._lock:
             self._set_free(claim)
-            self._ended.append(stamped)
+            self._ended.append(outcome)
         self._work.set()
 
     def sent(self, claim: Claim, has_gone: bool) -> None:

@@ -67,7 +67,10 @@ _QUEUED_ANEW: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# Neither of the next two is frozen: making a frozen one of so many fields takes three times as long, at every run.
+
+
+@dataclass(slots=True)
 class Claim:
     """An execution that a node has taken, with all that it needs to run it.
 
@@ -148,7 +151,7 @@ class Room:
         return rows.exclude(kind=Kind.BACKFILL) if self.backfill is not None and self.backfill <= 0 else rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """How a run ended."""
 

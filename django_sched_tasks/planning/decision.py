@@ -37,7 +37,7 @@ class When(NamedTuple):
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskRow:
     """A task as the planner reads it."""
 
@@ -85,7 +85,7 @@ class LastRow:
         return self.status == ExecutionStatus.QUEUED and self.reason == Reason.COALESCING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Segment:
     """Fire times that one execution row stands for; ``admitted``: it may be claimed at once."""
 
@@ -108,7 +108,7 @@ class Merge(NamedTuple):
     part: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """What to write for one task."""
 

@@ -103,7 +103,7 @@ REPLAN = (
 REPLACED_BY = "overlap: replace"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DueTask:
     """A task to plan: what the decision needs, and what only the writing needs."""
 
@@ -112,7 +112,7 @@ class DueTask:
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Planned:
     """A decision beside the task that it is for."""
 
