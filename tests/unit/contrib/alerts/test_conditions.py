@@ -321,20 +321,39 @@ def test_a_sign_of_life_starts_one_look_and_no_second_while_it_lasts(started, mo
     assert len(started) == 2
 
 
-def test_a_look_that_fails_is_told_and_ends(caplog, monkeypatch):
+@pytest.fixture
+def on_this_connection(db, monkeypatch):
+    """A look's thread has a connection of its own; here it is called in this one."""
+    monkeypatch.setattr(watch, "connections", type("Untouched", (), {"close_all": staticmethod(lambda: None)}))
+    monkeypatch.setattr(watch.database, "adopt_own_connection", lambda: None)
+    monkeypatch.setattr(watch.database, "retrying", lambda work: work())
+
+
+def test_a_look_that_fails_is_told_and_ends(on_this_connection, caplog, monkeypatch):
     def fail():
         raise ValueError("of the look")
 
     monkeypatch.setattr(watch, "look", fail)
-    monkeypatch.setattr(watch, "connections", type("Untouched", (), {"close_all": staticmethod(lambda: None)}))
-    monkeypatch.setattr(watch.database, "adopt_own_connection", lambda: None)
-    monkeypatch.setattr(watch.database, "retrying", lambda work: work())
     watchman = watch.Watchman()
     assert watchman._busy.acquire()
     watchman._work()
 
     assert "The look for alerts failed" in caplog.text
     assert not watchman._busy.locked()
+
+
+@pytest.mark.parametrize(("here", "looks"), [("production", 1), ("staging", 0)])
+def test_a_copy_of_another_environment_is_not_looked_at(on_this_connection, settings, monkeypatch, here, looks):
+    SchedulerState.objects.create(environment="production")
+    settings.SCHED_TASKS = {**settings.SCHED_TASKS, "ENVIRONMENT": here}
+    done = []
+    monkeypatch.setattr(watch, "look", lambda: done.append("look"))
+    monkeypatch.setattr(watch, "send_due", lambda: done.append("send"))
+    watchman = watch.Watchman()
+    watchman._busy.acquire()
+    watchman._work()
+
+    assert done == ["look", "send"] * looks
 
 
 @pytest.mark.parametrize(("wanted", "looks"), [(False, 0), (True, 1)])
