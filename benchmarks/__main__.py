@@ -48,13 +48,16 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=int, default=NORMAL.seconds, help="how long steady, idle and kill last")
     options.add_argument("--checkout", type=Path, help="the folder that django_sched_tasks is taken from")
     options.add_argument("--json", type=Path, help="the file to write what came out to")
+    options.add_argument(
+        "--add", action="store_true", help="keep what the JSON file tells of other trials: a run in several parts"
+    )
     options.add_argument("--smoke", action="store_true", help="tiny sizes: only try whether all of it works")
     return options
 
 
 def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
     """Measure; contenders take turns within each round, so that all of them meet the same machine."""
-    results = {**_made(options), "rows": []}
+    results, kept = _begun(options)
     found: dict[Key, list[Figures]] = defaultdict(list)
     errors: dict[Key, str] = {}
     for _round in range(options.rounds):
@@ -69,9 +72,21 @@ def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
             else:
                 found[key].append(figures)
                 print(_in_short(scenario, figures), flush=True)
-            results["rows"] = [_row(key, found[key], errors.get(key)) for key in found | errors]
+            told = {key: _row(key, found[key], errors.get(key)) for key in found | errors}
+            results["rows"] = list((kept | told).values())
             _write(results, options.json)
     return results
+
+
+def _begun(options: argparse.Namespace) -> tuple[dict[str, Any], dict[Key, dict[str, Any]]]:
+    """What is told of the run, and the rows of its earlier parts."""
+    made = _made(options)
+    if not (options.add and options.json and options.json.exists()):
+        return {**made, "rows": []}, {}
+    earlier = json.loads(options.json.read_text(encoding="utf-8"))
+    both = {name: earlier[name] | made[name] for name in ("servers", "packages")}
+    rows = {(row["scenario"], row["database"], row["size"], row["contender"]): row for row in earlier["rows"]}
+    return {**earlier, **both}, rows
 
 
 def _write(results: dict[str, Any], path: Path | None) -> None:

@@ -103,6 +103,19 @@ def test_an_unknown_scenario_is_refused(capsys):
     assert "'sprint'" in capsys.readouterr().err
 
 
+def test_a_part_that_is_added_keeps_the_others_and_replaces_its_own(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    rates = iter([100, 200, 300])
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **options: {"rate": next(rates)})
+    for size, more in (("10", []), ("20", ["--add"]), ("10", ["--add"])):
+        part = ["--scenario", "burst", "--database", "sqlite", "--contender", "ours", "--size", size]
+        assert main([*part, "--json", str(path), *more]) == 0
+
+    results = Results.read(path)
+    assert {row["size"]: row["figures"]["rate"] for row in results.rows} == {10: 300, 20: 200}
+    assert "SQLite" in results.data["servers"]["sqlite"]
+
+
 def test_every_option_is_documented():
     page = (publish.ROOT / "docs" / "how-to" / "tune.md").read_text(encoding="utf-8")
     options = {word for action in parser()._actions for word in action.option_strings if word.startswith("--")}
