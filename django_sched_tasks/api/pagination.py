@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
+from django.core.paginator import EmptyPage, Page, PageNotAnInteger, Paginator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework.pagination import PageNumberPagination
@@ -11,6 +14,14 @@ from rest_framework.request import Request
 
 from django_sched_tasks.api.reading import read_parameter, refuse
 from django_sched_tasks.triggers.errors import shown
+
+FURTHEST = 1 << 62  # rows: no database skips more
+
+if TYPE_CHECKING:
+    AnyPage = Page[Any]
+    AnyPaginator = Paginator[Any]
+else:
+    AnyPage, AnyPaginator = Page, Paginator
 
 
 class SchedulerPagination(PageNumberPagination):
@@ -35,3 +46,63 @@ class SchedulerPagination(PageNumberPagination):
         if not digits:
             refuse("page_size", _("%s was given; it must be a whole number from 1.") % shown(given))
         return min(int(digits[:18]), self.max_page_size)  # of more digits than that, the first say as much
+
+
+class HistoryPage(AnyPage):
+    """Knows by a row that was read beyond it whether another one follows."""
+
+    is_followed = False
+
+    def has_next(self) -> bool:
+        return self.is_followed
+
+
+class HistoryPaginator(AnyPaginator):
+    """Counts so far and no further, since nothing else of a page costs more with a longer history.
+
+    Every page can be had all the same, and says whether another one follows.
+    """
+
+    cap = 20_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows[: self.cap].count())
+
+    @property
+    def last_page(self) -> int:
+        """Its number, which takes counting them all."""
+        rows: Any = self.object_list
+        return max(1, ceil(int(rows.count()) / self.per_page))
+
+    def validate_number(self, number: int | float | str) -> int:
+        """Any from 1 on: which is the last one is not known."""
+        try:
+            wanted = int(number)
+        except ValueError:
+            raise PageNotAnInteger(self.error_messages["invalid_page"]) from None
+        if wanted < 1:
+            raise EmptyPage(self.error_messages["min_page"])
+        return wanted
+
+    def page(self, number: int | float | str) -> HistoryPage:
+        wanted = self.validate_number(number)
+        first = (wanted - 1) * self.per_page
+        rows = [] if first > FURTHEST else list(self.object_list[first : first + self.per_page + 1])
+        if wanted > 1 and not rows:
+            raise EmptyPage(self.error_messages["no_results"])
+        page = HistoryPage(rows[: self.per_page], wanted, self)
+        page.is_followed = len(rows) > self.per_page
+        return page
+
+
+class HistoryPagination(SchedulerPagination):
+    """Of rows that may be millions: ``count`` is exact up to 20,000, and 20,000 beyond."""
+
+    django_paginator_class = HistoryPaginator
+
+    def get_page_number(self, request: Request, paginator: Any) -> Any:
+        number = super().get_page_number(request, paginator)
+        asked = read_parameter(request, "page")
+        return paginator.last_page if asked in self.last_page_strings else number

@@ -16,6 +16,7 @@ from django_sched_tasks.api import reading
 from django_sched_tasks.api.base import SchedulerViewSet
 from django_sched_tasks.api.filters import EXECUTION_FILTERS, TASK_FILTERS
 from django_sched_tasks.api.fire_times import fire_times
+from django_sched_tasks.api.pagination import HistoryPagination
 from django_sched_tasks.api.rows import PlainListMixin, utc_text
 from django_sched_tasks.api.serializers import (
     READ_ONLY,
@@ -169,6 +170,7 @@ class ExecutionViewSet(PlainListMixin, mixins.RetrieveModelMixin, SchedulerViewS
     """What became of fire times and requests: of all tasks, or of one where the address names it."""
 
     model = TaskExecution
+    pagination_class = HistoryPagination
     serializer_class = ExecutionSerializer
     unshown = ("overrides", "executor_options", "retry_on", "headers")
     needs = {"cancel": RUN, "retry": RUN}

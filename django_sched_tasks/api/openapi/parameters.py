@@ -99,6 +99,7 @@ class OrderingParameter(OpenApiFilterExtension):
 
 class PageParameters(OpenApiFilterExtension):
     target_class = "django_sched_tasks.api.pagination.SchedulerPagination"
+    match_subclasses = True
 
     def get_schema_operation_parameters(self, auto_schema: AutoSchema) -> list[Any]:
         size = {"type": "integer", "minimum": 1, "default": SchedulerPagination.page_size}

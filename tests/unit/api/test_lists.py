@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_sched_tasks import operations
+from django_sched_tasks.api.pagination import HistoryPaginator
 from django_sched_tasks.models import SchedulerTask, TaskExecution
 
 
@@ -270,3 +271,43 @@ def test_what_can_be_given_once_is_refused_when_given_twice(client, task, path, 
     answer = client.get(path, **{name: ["2", value]})
     assert (answer.status_code, list(answer.json())) == (400, [name])
     assert "2 times" in answer.json()[name][0]
+
+
+# A long history.
+
+
+@pytest.fixture
+def long_history(monkeypatch, add):
+    """Seven executions, of which no more than four are counted."""
+    monkeypatch.setattr(HistoryPaginator, "cap", 4)
+    task = add()
+    return [operations.run_task(task.pk).pk for _ in range(7)][::-1]
+
+
+def test_a_long_history_is_counted_so_far_and_read_to_its_end(client, long_history):
+    seen, address = [], "executions/"
+    answer = client.get(address, page_size=2).json()
+    while True:
+        assert answer["count"] == 4
+        seen += [row["id"] for row in answer["results"]]
+        if answer["next"] is None:
+            break
+        answer = client.http.get(answer["next"]).json()
+    assert seen == long_history
+    assert answer["previous"].endswith("?page=3&page_size=2")
+
+
+def test_the_last_page_of_a_long_history(client, long_history):
+    answer = client.get("executions/", page="last", page_size=2).json()
+    assert ([row["id"] for row in answer["results"]], answer["next"]) == (long_history[-1:], None)
+
+
+@pytest.mark.parametrize("page", ["5", "0", "-1", "x", "1.5", "9" * 18, "9" * 30, "9" * 5000])
+def test_a_page_that_is_not_there(client, long_history, page):
+    answer = client.get("executions/", page=page, page_size=2)
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+
+
+def test_a_page_of_a_long_history_takes_three_queries(client, long_history, django_assert_max_num_queries):
+    with django_assert_max_num_queries(3):
+        client.get("executions/", page_size=2)

@@ -160,6 +160,16 @@ def test_parameters_have_their_types_and_bounds(schema):
     assert of_task["schema"]["type"] == "integer"
 
 
+def test_every_list_has_pages(schema):
+    lists = {
+        address: {parameter["name"]: parameter["schema"] for parameter in methods["get"]["parameters"]}
+        for address, methods in schema["paths"].items()
+        if address.endswith("/executions/") or address in ("/tasks/", "/nodes/")
+    }
+    assert len(lists) == 4
+    assert all(of_list["page_size"] == lists["/tasks/"]["page_size"] for of_list in lists.values())
+
+
 def test_its_names_leave_those_of_a_site_alone(schema):
     ours = ("Schedule", "Task", "Trigger", "Backfill", "Paginated", "Patched", "Paused", "Schedulable")
     assert [name for name in schema["components"]["schemas"] if not name.startswith(ours)] == []
