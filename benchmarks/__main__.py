@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--database", nargs="+", choices=list(report.DATABASES), default=list(report.DATABASES))
     options.add_argument("--contender", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     options.add_argument(
-        "--size", nargs="+", type=int, help="of tasks (in several: of nodes), instead of a scenario's own sizes"
+        "--size",
+        nargs="+",
+        type=int,
+        help="of tasks (in several of nodes, in history of executions), instead of a scenario's own sizes",
     )
     options.add_argument("--rounds", type=int, default=1, help="how often; the median is told, of faults the most")
     options.add_argument("--seconds", type=int, default=NORMAL.seconds, help="how long steady, idle and kill last")

@@ -109,6 +109,10 @@ def _kill(key: str) -> Cell:
     return Cell("kill", "postgresql", 100, (key,))
 
 
+def _history(size: int, key: str) -> Cell:
+    return Cell("history", "postgresql", size, (key,))
+
+
 def _api(key: str) -> Cell:
     return Cell("api", "postgresql", 10_000, (key,))
 
@@ -203,4 +207,14 @@ TARGETS = (
     Target("the same: the other carries on after", _kill("carries_on"), most=1, form="{:,.2f} s"),
     Target("API: a page of 50 of 10,000, to an empty list", _api("page_ratio"), most=5, form=TIMES),
     Target("API: a creation, to a bare insertion", _api("create_ratio"), most=5, form=TIMES),
+    *(
+        Target(
+            f"10 million executions, PostgreSQL: {what}, to that with 1,000",
+            _history(10_000_000, key),
+            most=1.5,
+            to=_history(1_000, key),
+            form=TIMES,
+        )
+        for what, key in (("a claim", "claim_ms"), ("a page", "page_ms"), ("a purge", "prune_ms"))
+    ),
 )

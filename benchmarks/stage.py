@@ -57,8 +57,14 @@ def api(contender: Contender, requests: int) -> None:
     _answer(measure(requests))
 
 
+def history(contender: Contender, executions: int, rounds: int) -> None:
+    from benchmarks.site.history import measure
+
+    _answer(measure(executions, rounds))
+
+
 VERBS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (prepare, store, serve, edit, accounted, api)
+    function.__name__: function for function in (prepare, store, serve, edit, accounted, api, history)
 }
 
 

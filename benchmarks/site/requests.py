@@ -19,15 +19,15 @@ WARMING = 3
 
 def measure(requests: int) -> dict[str, float]:
     """The median of so many requests of each kind, and their queries."""
-    client = _client()
+    site = client()
     kinds: dict[str, Callable[[int], Any]] = {
-        "page": lambda number: client.get("/api/scheduler/tasks/?page_size=50"),
-        "empty": lambda number: client.get("/notes/"),
+        "page": lambda number: site.get("/api/scheduler/tasks/?page_size=50"),
+        "empty": lambda number: site.get("/notes/"),
     }
     pages, page_queries = _in_turns(kinds, requests)
     kinds = {
-        "create": lambda number: _post(client, "/api/scheduler/tasks/", _task(number)),
-        "insert": lambda number: _post(client, "/notes/", {"name": f"note {number}", "func": FUNC}),
+        "create": lambda number: _post(site, "/api/scheduler/tasks/", _task(number)),
+        "insert": lambda number: _post(site, "/notes/", {"name": f"note {number}", "func": FUNC}),
     }
     creations, creation_queries = _in_turns(kinds, requests)
     return {
@@ -40,14 +40,14 @@ def measure(requests: int) -> dict[str, float]:
     }
 
 
-def _client() -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser("staff"))
-    return client
+def client() -> Client:
+    made = Client()
+    made.force_login(get_user_model().objects.create_superuser("staff"))
+    return made
 
 
-def _post(client: Client, address: str, data: dict[str, Any]) -> Any:
-    return client.post(address, data, content_type="application/json")
+def _post(site: Client, address: str, data: dict[str, Any]) -> Any:
+    return site.post(address, data, content_type="application/json")
 
 
 def _task(number: int) -> dict[str, Any]:
