@@ -139,6 +139,23 @@ def test_run_waits_for_the_end_and_answers_for_it(schedtasks, make, monkeypatch)
         assert schedtasks("run", func, "--wait")[0] == code
 
 
+def test_who_waits_where_no_scheduler_runs_is_told_so(make, monkeypatch, capsys):
+    from django_sched_tasks.management.verbs import steer
+
+    make("ok", job_id="one")
+    naps = []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) > 3:
+            ManualScheduler(now=database.now()).tick()
+
+    monkeypatch.setattr(steer.time, "sleep", nap)
+    monkeypatch.setattr(steer, "PATIENCE", -1.0)
+    call_command("schedtasks", "run", "one", "--wait")
+    assert capsys.readouterr().err.count("No scheduler is running") == 1
+
+
 def test_preview(schedtasks, db):
     code, text = schedtasks("preview", "cron", '{"hour": 8}', "--timezone", "Asia/Shanghai", "--count", "2")
     assert code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from django_sched_tasks.management.verbs.look import execution_data, execution_l
 from django_sched_tasks.models import ExecutionStatus, TaskExecution
 
 LOOK_AGAIN = 0.25  # seconds
+PATIENCE = 2.0  # seconds in the queue, after which whoever waits is told what may be amiss
 NOT_SUCCEEDED = 1
 
 
@@ -126,8 +128,12 @@ def _follow(pk: int, out: OutputWrapper, *, quiet: bool) -> TaskExecution:
     """Show the output of an execution while it grows, and of its retries, until the last of them has ended."""
     shown = ""
     rows = TaskExecution.objects.using(database.alias())
+    tell_after: float | None = time.monotonic() + PATIENCE
     while True:
         execution = rows.get(pk=pk)
+        if tell_after is not None and time.monotonic() > tell_after:
+            tell_after = None
+            _tell_what_is_amiss(execution)
         if not quiet and execution.output.startswith(shown):
             out.write(execution.output[len(shown) :], ending="")
             out.flush()
@@ -139,6 +145,13 @@ def _follow(pk: int, out: OutputWrapper, *, quiet: bool) -> TaskExecution:
             pk, shown = retry, ""
             continue
         time.sleep(LOOK_AGAIN)
+
+
+def _tell_what_is_amiss(execution: TaskExecution) -> None:
+    """On stderr, which is for people: that no scheduler runs, say, and so the wait may last."""
+    if execution.status == ExecutionStatus.QUEUED:
+        for problem in operations.health().problems:
+            print(problem, file=sys.stderr, flush=True)
 
 
 def _retry_of(execution: TaskExecution) -> int | None:
