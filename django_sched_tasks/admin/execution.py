@@ -45,7 +45,7 @@ class CappedPaginator(AnyPaginator):
     @cached_property
     def _counted(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: self.cap + 1].count())
+        return int(rows.count_up_to(self.cap + 1))
 
     @cached_property
     def count(self) -> int:

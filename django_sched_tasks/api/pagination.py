@@ -68,7 +68,7 @@ class HistoryPaginator(AnyPaginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: self.cap].count())
+        return int(rows.count_up_to(self.cap))
 
     @property
     def last_page(self) -> int:
@@ -103,6 +103,6 @@ class HistoryPagination(SchedulerPagination):
     django_paginator_class = HistoryPaginator
 
     def get_page_number(self, request: Request, paginator: Any) -> Any:
-        number = super().get_page_number(request, paginator)
-        asked = read_parameter(request, "page")
-        return paginator.last_page if asked in self.last_page_strings else number
+        if read_parameter(request, "page") in self.last_page_strings:
+            return paginator.last_page
+        return super().get_page_number(request, paginator)
