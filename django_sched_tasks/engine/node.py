@@ -21,8 +21,9 @@ from django_sched_tasks.models import NodeState, SchedulerNode, transitions
 
 logger = logging.getLogger(__name__)
 
+_READ = {"id", "host", "machine", "pid", "pid_started", "heartbeat_at", "has_session_lock"}
 # In the order of the model's fields, as `from_db` expects them.
-SEEN = ("id", "host", "machine", "pid", "pid_started", "has_session_lock", "heartbeat_at")
+SEEN = tuple(field.attname for field in SchedulerNode._meta.concrete_fields if field.attname in _READ)
 BEAT = f"""
 WITH sign AS (
     UPDATE sys_scheduler_node SET
