@@ -41,17 +41,23 @@ def measure(executions: int, rounds: int) -> dict[str, float]:
         site.get(f"/api/scheduler/tasks/{task}/executions/?page_size=50").json()
 
     def prune() -> None:
-        ends = chain([False], repeat(True))  # asked before the first part, and after its first batch
-        pruned = operations.prune(half / timedelta(days=1), now=now, until=lambda: next(ends))
+        pruned = prune_a_batch(half / timedelta(days=1), now=now)
         if pruned != PRUNE_BATCH:
             raise RuntimeError(f"{pruned} executions were deleted instead of {PRUNE_BATCH}.")
 
+    pages = {"page_ms": _median(page, rounds), "task_page_ms": _median(page_of_task, rounds)}
+    database.adopt_own_connection()  # as the engine's threads do, which claim and purge
     return {
-        "page_ms": _median(page, rounds),
-        "task_page_ms": _median(page_of_task, rounds),
+        **pages,
         "claim_ms": median(_claim(claims) for _ in range(rounds)),
         "prune_ms": _median(prune, max(1, min(rounds // 2, executions // (4 * PRUNE_BATCH)))),
     }
+
+
+def prune_a_batch(days: float, *, count: int | None = None, now: datetime) -> int:
+    """Answers how many were deleted."""
+    ends = chain([False], repeat(True))  # asked before the first part, and after its first batch
+    return operations.prune(days, count=count, now=now, until=lambda: next(ends))
 
 
 def fill(executions: int, now: datetime) -> None:

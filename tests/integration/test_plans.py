@@ -3,14 +3,13 @@
 import json
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import chain, repeat
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from benchmarks.site.history import CLAIMED, TASKS, fill
+from benchmarks.site.history import CLAIMED, TASKS, fill, prune_a_batch
 from django_sched_tasks import database, operations, planning
 from django_sched_tasks.engine import recovery
 from django_sched_tasks.engine.wakeup import peek
@@ -121,7 +120,6 @@ def test_a_page(reads_all, address):
 
 
 def test_a_purge(reads_all, history):
-    ends = chain([False], repeat(True))
     with reads_all() as statements:
-        assert operations.prune(1, count=1_000, now=history, until=lambda: next(ends)) == 500
+        assert prune_a_batch(1, count=1_000, now=history) == 500
     assert statements == []
