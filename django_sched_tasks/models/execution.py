@@ -100,8 +100,13 @@ class ExecutionQuerySet(models.QuerySet["TaskExecution"]):
         return self.filter(kind=Kind.SCHEDULE, attempt=1)
 
     def count_up_to(self, most: int) -> int:
-        """How many, counted so far and no further: what a count costs grows with the history."""
-        return self[:most].count()
+        """How many, counted so far and no further: what a count costs grows with the history.
+
+        All of them are counted in their order, by its index. Some of them, in whatever order an index finds them: in
+        theirs the whole history might be read for those of one task.
+        """
+        rows = self.order_by() if self.query.where else self
+        return rows[:most].count()
 
 
 class TaskExecution(models.Model):
