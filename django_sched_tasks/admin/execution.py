@@ -27,7 +27,7 @@ from django_sched_tasks.admin.course import course
 from django_sched_tasks.admin.execution_fields import GIVEN, LEFT, ExecutionFields
 from django_sched_tasks.admin.filters import QueueFilter
 from django_sched_tasks.admin.waiting import live_nodes
-from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution
+from django_sched_tasks.models import ExecutionStatus, SchedulerTask, TaskExecution, count_up_to
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
@@ -45,7 +45,7 @@ class CappedPaginator(AnyPaginator):
     @cached_property
     def _counted(self) -> int:
         rows: Any = self.object_list
-        return int(rows.count_up_to(self.cap + 1))
+        return count_up_to(rows, self.cap + 1)
 
     @cached_property
     def count(self) -> int:

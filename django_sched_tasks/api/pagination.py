@@ -13,6 +13,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
 from django_sched_tasks.api.reading import read_parameter, refuse
+from django_sched_tasks.models import count_up_to
 from django_sched_tasks.triggers.errors import shown
 
 FURTHEST = 1 << 62  # rows: no database skips more
@@ -68,7 +69,7 @@ class HistoryPaginator(AnyPaginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.count_up_to(self.cap))
+        return count_up_to(rows, self.cap)
 
     @property
     def last_page(self) -> int:

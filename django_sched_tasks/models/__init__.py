@@ -1,4 +1,4 @@
-from django_sched_tasks.models.execution import ExecutionStatus, Kind, Reason, TaskExecution
+from django_sched_tasks.models.execution import ExecutionStatus, Kind, Reason, TaskExecution, count_up_to
 from django_sched_tasks.models.node import NodeState, SchedulerNode
 from django_sched_tasks.models.state import SchedulerState
 from django_sched_tasks.models.task import OnCrash, Overlap, SchedulerTask, Source, TaskStatus
@@ -16,4 +16,5 @@ __all__ = [
     "Source",
     "TaskExecution",
     "TaskStatus",
+    "count_up_to",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q, Value
 from django.utils import timezone
@@ -99,14 +101,16 @@ class ExecutionQuerySet(models.QuerySet["TaskExecution"]):
         """The rows whose ``covers`` add up to the fire times that were due."""
         return self.filter(kind=Kind.SCHEDULE, attempt=1)
 
-    def count_up_to(self, most: int) -> int:
-        """How many, counted so far and no further: what a count costs grows with the history.
 
-        All of them are counted in their order, by its index. Some of them, in whatever order an index finds them: in
-        theirs the whole history might be read for those of one task.
-        """
-        rows = self.order_by() if self.query.where else self
-        return rows[:most].count()
+def count_up_to(rows: models.QuerySet[Any], most: int) -> int:
+    """How many, counted so far and no further: what a count costs grows with the history.
+
+    All of them are counted in their order, by its index. Some of them, in whatever order an index finds them: in
+    theirs the whole history might be read for those of one task.
+    """
+    if rows.query.where:
+        rows = rows.order_by()
+    return rows[:most].count()
 
 
 class TaskExecution(models.Model):

@@ -197,6 +197,7 @@ def test_by_keyboard_only(visitor, wang, scheduler):
     type_("By keys")
     press("Tab")
     type_("zoo add")
+    expect(page.get_by_role("option").first).to_be_visible()
     press("Enter")  # the first that fits
     expect(page.get_by_role("combobox", name="Function")).to_have_value("tests.zoo.tasks:add")
     press("Tab")

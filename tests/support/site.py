@@ -64,7 +64,15 @@ class Process:
         try:
             return self._popen.wait(within)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.command} has not ended within {within} s:\n{self.log}") from None
+            stacks = self._stacks()
+            raise AssertionError(f"{self.command} has not ended within {within} s:\n{stacks}") from None
+
+    def _stacks(self):
+        """The output, to which each thread of a process that hangs has added where it is."""
+        self.signal(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(5)
+        return self.log
 
     def terminate(self, within=PATIENCE):
         """SIGTERM; answers the exit code."""
@@ -116,6 +124,7 @@ class Site:
             "HOME": str(self.temp),
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
         }
         return kept | own | {"DJANGO_SETTINGS_MODULE": "company.settings"} | more
 

@@ -87,3 +87,11 @@ def test_a_backfill_is_told_once(staff, history, make_task):
 def test_connecting_again_tells_nothing_twice(staff, history, task):
     receivers.connect()
     assert len(history(operations.pause_task, task.pk, user=staff)) == 1
+
+
+def test_its_pages_open(root, history, task, make_execution):
+    waiting = make_execution(task, status="queued", started_at=None, finished_at=None)
+    history(operations.cancel_execution, waiting.pk, user=None)
+    for thing in (task, waiting):
+        response = root.get(reverse(f"admin:{thing._meta.label_lower.replace('.', '_')}_history", args=[thing.pk]))
+        assert response.status_code == 200, thing
