@@ -9,7 +9,7 @@ from django.db import connections, transaction
 from django.db.models import Count, Q
 
 from django_sched_tasks import database
-from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution, postgresql, transitions
+from django_sched_tasks.models import Reason, SchedulerTask, TaskExecution, portable, postgresql, transitions
 
 WINDOW = 1_000  # executions that are read and let in at a time: a backfill may queue many more
 
@@ -59,7 +59,7 @@ def _is_awaited(task_ids: Collection[int], keys: Collection[str], *, using: str)
     """Asked after every group of runs that have ended; mostly nobody waits."""
     if connections[using].vendor == "postgresql":
         return postgresql.is_awaited(task_ids, keys, using=using)
-    return bool(_groups(task_ids, keys, using=using))
+    return portable.is_awaited(task_ids, keys, using=using)
 
 
 def _groups(task_ids: Collection[int], keys: Collection[str], *, using: str) -> set[Group]:

@@ -10,7 +10,6 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.functions import Cast
 
 Row = Sequence[Any]
 
@@ -75,7 +74,7 @@ def insert_derived(
     *,
     using: str,
 ) -> None:
-    """Insert rows that take over values of other rows, as those stand now; the caller has locked them.
+    """Insert rows, in their order, that take over values of other rows, as those stand now; the caller has locked them.
 
     The first value of each of ``rows`` is the key of the row of ``source`` that it belongs to; ``taken`` says which
     column of ``model`` takes over which of ``source``.
@@ -83,41 +82,38 @@ def insert_derived(
     if not rows:
         return
     wrapper = connections[using]
-    if wrapper.vendor != "postgresql":
-        insert_rows(model, (*names, *taken), _read_taken(source, taken, rows, using), using=using)
-        return
     quote = wrapper.ops.quote_name
     fields: list[Any] = [model._meta.get_field(name) for name in names]
-    given, params = _given(fields, rows, wrapper)
-    columns = [*_columns(model, names, wrapper), *_columns(model, taken, wrapper)]
-    values = [_assigned(field, wrapper) for field in fields]
-    values += [f"source.{column}" for column in _columns(source, taken.values(), wrapper)]
+    columns = ", ".join([*_columns(model, names, wrapper), *_columns(model, taken, wrapper)])
+    derived = ", ".join(f"source.{column}" for column in _columns(source, taken.values(), wrapper))
     (key,) = _columns(source, ["pk"], wrapper)
+    insert = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT "
+    table = f"{quote(source._meta.db_table)} AS source"
     with wrapper.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {given} "
-            f"JOIN {quote(source._meta.db_table)} AS source ON source.{key} = given.{quote(fields[0].column)} "
-            f"WHERE source.{key} = ANY(%s::bigint[])",
-            [params, _keys(rows)],
-        )
-
-
-def _read_taken(
-    source: type[models.Model], taken: Mapping[str, str], rows: Sequence[Row], using: str
-) -> list[list[Any]]:
-    """The rows with what they take over."""
-    texts = {
-        f"{name}_text": Cast(name, models.TextField())
-        for name in taken.values()
-        if isinstance(source._meta.get_field(name), models.JSONField)
-    }
-    columns = [f"{name}_text" if f"{name}_text" in texts else name for name in taken.values()]
-    found = source._default_manager.using(using).filter(pk__in={row[0] for row in rows}).annotate(**texts).order_by()
-    by_key = {
-        key: [Verbatim(value) if name in texts else value for name, value in zip(columns, values, strict=True)]
-        for key, *values in found.values_list("pk", *columns)
-    }
-    return [[*row, *by_key[row[0]]] for row in rows]
+        if wrapper.vendor == "postgresql":
+            given, params = _given(fields, rows, wrapper)
+            values = ", ".join(_assigned(field, wrapper) for field in fields)
+            joined = f"{given} JOIN {table} ON source.{key} = given.{quote(fields[0].column)}"
+            cursor.execute(
+                f"{insert}{values}, {derived} FROM {joined} WHERE source.{key} = ANY(%s::bigint[]) ORDER BY row_order",
+                [params, _keys(rows)],
+            )
+            return
+        prepared = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
+        if wrapper.vendor == "mysql":
+            given = _selected(fields, len(prepared), wrapper)
+            values = ", ".join(f"given.{quote(field.column)}" for field in fields)
+            joined = f"{given} JOIN {table} ON source.{key} = given.{quote(fields[0].column)}"
+            cursor.execute(
+                f"{insert}{values}, {derived} FROM {joined} ORDER BY row_order",
+                [value for row in prepared for value in row],
+            )
+        else:
+            values = ", ".join(["%s"] * len(fields))
+            cursor.executemany(
+                f"{insert}{values}, {derived} FROM {table} WHERE source.{key} = %s",
+                [[*row, row[0]] for row in prepared],
+            )
 
 
 def _columns(model: type[models.Model], names: Iterable[str], wrapper: BaseDatabaseWrapper) -> list[str]:
@@ -135,7 +131,8 @@ def _given(fields: Sequence[Any], rows: Sequence[Row], wrapper: BaseDatabaseWrap
     values = [
         {name: _as_json(field, value) for name, field, value in zip(names, fields, row, strict=True)} for row in rows
     ]
-    return f"json_to_recordset(%s::json) AS given({columns})", json.dumps(values, cls=DjangoJSONEncoder)
+    table = f"ROWS FROM (json_to_recordset(%s::json) AS ({columns})) WITH ORDINALITY AS given"
+    return f"{table}({', '.join(map(quote, names))}, row_order)", json.dumps(values, cls=DjangoJSONEncoder)
 
 
 def _as_json(field: Any, value: Any) -> Any:
@@ -172,14 +169,20 @@ def _update_join(
 ) -> str:
     quote = wrapper.ops.quote_name
     names = [quote(field.column) for field in fields]
-    first = f"SELECT {', '.join(f'%s AS {name}' for name in names)}"
-    other = f" UNION ALL SELECT {', '.join(['%s'] * len(names))}"
     assignments = ", ".join(f"target.{name} = given.{name}" for name in names[1:])
     more = f" AND {where}" if where else ""
     return (
-        f"UPDATE {quote(model._meta.db_table)} AS target JOIN ({first}{other * (count - 1)}) AS given "
+        f"UPDATE {quote(model._meta.db_table)} AS target JOIN {_selected(fields, count, wrapper)} "
         f"ON target.{names[0]} = given.{names[0]}{more} SET {assignments}"
     )
+
+
+def _selected(fields: Sequence[Any], count: int, wrapper: BaseDatabaseWrapper) -> str:
+    """So many rows as a table named ``given``, by a parameter for each value."""
+    first = ", ".join(f"%s AS {wrapper.ops.quote_name(field.column)}" for field in fields)
+    other = ", ".join(["%s"] * len(fields))
+    others = "".join(f" UNION ALL SELECT {other}, {order}" for order in range(1, count))
+    return f"(SELECT {first}, 0 AS row_order{others}) AS given"
 
 
 def _update_from(

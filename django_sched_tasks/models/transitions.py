@@ -18,7 +18,7 @@ from django.db import connections
 from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce
 
-from django_sched_tasks.models import postgresql
+from django_sched_tasks.models import portable, postgresql
 from django_sched_tasks.models.bulk import update_rows
 from django_sched_tasks.models.execution import (
     BACKFILL_RANK,
@@ -28,7 +28,6 @@ from django_sched_tasks.models.execution import (
     Reason,
     TaskExecution,
 )
-from django_sched_tasks.models.task import SchedulerTask
 
 CLAIM_FIELDS = (
     "id",
@@ -240,8 +239,8 @@ def start(ids: Collection[int], node_id: uuid.UUID | None, now: datetime, *, usi
     never asks for one that it has called.
     """
     startable = (ExecutionStatus.CLAIMED, ExecutionStatus.RUNNING)
-    won = _lock(_rows(using, ids).filter(status__in=startable, node_id=node_id))
-    _rows(using, won).update(status=ExecutionStatus.RUNNING, started_at=now)
+    won = [pk for pk, status in portable.lock_own(ids, node_id, using=using) if status in startable]
+    portable.start(won, now, using=using)
     return won
 
 
@@ -324,9 +323,10 @@ def finish(outcomes: Sequence[Outcome], *, using: str, late: bool = True) -> lis
 
     A row that was declared lost meanwhile takes the truth late, from the node that ran it, unless ``late`` forbids it.
     """
-    by_id = {outcome.execution_id: outcome for outcome in outcomes}
-    rows = _locked(_rows(using, by_id)).values_list("id", "status", "node_id")
-    mine = [(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id]
+    mine: list[tuple[Outcome, str]] = []
+    for node_id in {outcome.node_id for outcome in outcomes}:
+        own = {outcome.execution_id: outcome for outcome in outcomes if outcome.node_id == node_id}
+        mine += [(own[pk], status) for pk, status in portable.lock_own(own, node_id, using=using)]
     won = [outcome for outcome, status in mine if status in STARTED_STATUSES]
     if late:
         lost = [outcome for outcome, status in mine if status == ExecutionStatus.LOST]
@@ -394,8 +394,7 @@ def note_starts(task_ids: Iterable[int], now: datetime, *, using: str) -> None:
     for task_id, times in Counter(task_ids).items():
         by_times.setdefault(times, []).append(task_id)
     for times, ids in by_times.items():
-        rows = SchedulerTask.objects.using(using).filter(pk__in=sorted(ids))
-        rows.update(last_run=now, run_count=F("run_count") + times)
+        portable.note_starts(ids, times, now, using=using)
 
 
 def _finish_row(outcome: Outcome) -> tuple[Any, ...]:

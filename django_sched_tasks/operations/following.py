@@ -19,6 +19,7 @@ from django_sched_tasks.models import (
     SchedulerTask,
     TaskExecution,
     TaskStatus,
+    portable,
     transitions,
 )
 from django_sched_tasks.models.execution import FAILURE_STATUSES
@@ -50,9 +51,8 @@ def queue_followers(ended: Sequence[Ended], now: datetime, *, using: str) -> lis
             by_job.setdefault(end.job_id, []).append(end)
     if not by_job:
         return []
-    found = SchedulerTask.objects.using(using).filter(follows__in=by_job, status=TaskStatus.ACTIVE)
     queued = []
-    for task_id in list(found.order_by("pk").values_list("pk", flat=True)):
+    for task_id in portable.followers(by_job, using=using):
         queued += _follow(task_id, by_job, now, using)
     return queued
 

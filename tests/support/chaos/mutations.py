@@ -39,8 +39,8 @@ def finish_without_guard():
     cut(
         transitions,
         "finish",
-        "(by_id[pk], status) for pk, status, node_id in rows if node_id == by_id[pk].node_id",
-        "(by_id[pk], ExecutionStatus.RUNNING) for pk, status, node_id in rows",
+        "(own[pk], status) for pk, status in portable.lock_own(own, node_id, using=using)",
+        "(outcome, ExecutionStatus.RUNNING) for outcome in own.values()",
     )
     strike(
         "RECORD",
