@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import setting_changed
 
 Queues = dict[str, int | None]
 
@@ -223,9 +224,26 @@ def get(name: str) -> Any:
 
     A value of the wrong shape counts as absent; the system check has said so.
     """
-    key = KEYS[name]
-    value = _given().get(name, key.default)
-    return value if key.is_valid(value) else key.default
+    kept = _kept
+    if name not in kept:
+        key = KEYS[name]
+        value = _given().get(name, key.default)
+        kept[name] = value if key.is_valid(value) else key.default
+    return kept[name]
+
+
+# Every run asks for some of them. The dict is never emptied but replaced: a thread that is reading the old settings
+# must not leave what it finds in the new one.
+_kept: dict[str, Any] = {}
+
+
+def _forget(*, setting: str, **_others: Any) -> None:
+    global _kept
+    if setting == SETTING:
+        _kept = {}
+
+
+setting_changed.connect(_forget, dispatch_uid="django_sched_tasks.conf")
 
 
 def problems() -> Iterator[tuple[str, str, str]]:

@@ -56,7 +56,8 @@ def run(
     transactional run.
     """
     began = time.perf_counter()
-    borrowed = _borrowed()
+    opened = _connections()
+    borrowed = _borrowed(opened)
     side = live.open_run(claim.id, _secrets(claim, function), is_watched=not borrowed)
 
     def call() -> Any:
@@ -67,7 +68,7 @@ def run(
         return _outcome(claim, side, value, error, round(time.perf_counter() - began, 6))
 
     try:
-        with _django_duties(borrowed):
+        with _django_duties(opened, borrowed):
             token = context.enter(_context(claim, side))
             try:
                 with _around(claim, side):
@@ -281,12 +282,12 @@ def _is_named(error: BaseException, names: Collection[str]) -> bool:
 
 
 @contextmanager
-def _django_duties(borrowed: Collection[str]) -> Iterator[None]:
+def _django_duties(opened: Sequence[Any], borrowed: Collection[str]) -> Iterator[None]:
     """What Django does around a request, done around a run: fresh connections before, nothing left behind after.
 
     Connections whose aliases are ``borrowed`` are left alone.
     """
-    _each_own(borrowed, lambda connection: connection.close_if_unusable_or_obsolete())
+    _each_own(opened, borrowed, _refresh)
     leave = _leave_clean
     try:
         yield
@@ -294,28 +295,32 @@ def _django_duties(borrowed: Collection[str]) -> Iterator[None]:
         leave = _discard  # interrupted on any line, perhaps in the middle of a query
         raise
     finally:
-        _each_own(borrowed, leave)
+        _each_own(_connections(), borrowed, leave)
         timezone.deactivate()
         translation.deactivate()
 
 
-def _borrowed() -> set[str]:
+def _borrowed(opened: Sequence[Any]) -> set[str]:
     """The connections that are inside somebody's transaction: they belong to a caller (a test, an inline run)."""
-    return {connection.alias for connection in _connections() if connection.in_atomic_block}
+    return {connection.alias for connection in opened if connection.in_atomic_block}
 
 
 def _connections() -> Sequence[Any]:
     return connections.all(initialized_only=True)
 
 
-def _each_own(borrowed: Collection[str], act: Callable[[Any], None]) -> None:
-    for connection in _connections():
+def _each_own(opened: Sequence[Any], borrowed: Collection[str], act: Callable[[Any], None]) -> None:
+    for connection in opened:
         if connection.alias not in borrowed:
             try:
                 act(connection)
             except Exception:  # whatever a function did to it, the outcome must still be told
                 logger.warning("The connection %r is thrown away after a run", connection.alias, exc_info=True)
                 _discard(connection)
+
+
+def _refresh(connection: Any) -> None:
+    connection.close_if_unusable_or_obsolete()
 
 
 def _leave_clean(connection: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -47,13 +47,14 @@ class ResolvedFunction:
     target: Any
     takes_context: bool = False
     secrets: frozenset[str] = frozenset()
+    arguments: Arguments = field(init=False, compare=False)
+    """What of its arguments is secret."""
 
-    @property
-    def arguments(self) -> Arguments:
-        """What of its arguments is secret."""
+    def __post_init__(self) -> None:
         by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = self.signature.parameters.values() if self.signature is not None else ()
-        return Arguments([parameter.name for parameter in parameters if parameter.kind in by_position], self.secrets)
+        names = [parameter.name for parameter in parameters if parameter.kind in by_position]
+        object.__setattr__(self, "arguments", Arguments(names, self.secrets))
 
 
 _resolved: dict[tuple[str, bool], ResolvedFunction] = {}
