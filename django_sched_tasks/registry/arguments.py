@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from django_sched_tasks import conf
 from django_sched_tasks.exceptions import InvalidFunction
 from django_sched_tasks.payload import clean_text, problem
 from django_sched_tasks.registry.resolution import ResolvedFunction
@@ -33,6 +34,17 @@ def check_arguments(resolved: ResolvedFunction, args: object, kwargs: object) ->
         return
     if found := dict(_unbound(resolved.signature, args, kwargs)):
         raise InvalidFunction(found)
+    if resolved.path == conf.RUN_COMMAND:
+        _check_command(args, kwargs)
+
+
+def _check_command(args: list[Any], kwargs: dict[str, Any]) -> None:
+    """It is refused again when it runs; now somebody is there to read why."""
+    where, name = ("args", args[0]) if args else ("kwargs", kwargs["name"])
+    if name not in conf.commands():
+        text = _("The management command %(name)r may not be scheduled. SCHED_TASKS['COMMANDS'] allows: %(names)s.")
+        shown = clean_text(str(name), 80)
+        raise InvalidFunction({where: text % {"name": shown, "names": ", ".join(conf.commands()) or "-"}})
 
 
 def _check_size(args: list[Any], kwargs: dict[str, Any]) -> None:

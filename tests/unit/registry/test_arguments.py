@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_sched_tasks import registry
+from django_sched_tasks import conf, registry
 from django_sched_tasks.exceptions import InvalidFunction
 
 
@@ -98,3 +98,15 @@ def test_arguments_pass_exactly_where_python_would_bind_them(func, args, kwargs)
             registry.check_arguments(resolved(func), args, kwargs)
     else:
         registry.check_arguments(resolved(func), args, kwargs)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "key"),
+    [(["flush", "--no-input"], {}, "args"), ([], {"name": "flush"}, "kwargs"), ([7], {}, "args")],
+)
+def test_a_command_that_the_settings_do_not_name_is_refused_before_it_is_saved(settings, args, kwargs, key):
+    settings.SCHED_TASKS = {"COMMANDS": ["check", "clearsessions"]}
+    with pytest.raises(InvalidFunction) as caught:
+        registry.check_arguments(registry.resolve(conf.RUN_COMMAND), args, kwargs)
+    assert "SCHED_TASKS['COMMANDS'] allows: check, clearsessions." in " ".join(caught.value.errors[key])
+    registry.check_arguments(registry.resolve(conf.RUN_COMMAND), ["check", "--deploy"], {})
