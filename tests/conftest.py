@@ -1,6 +1,7 @@
 """What every test may ask for; a room's own fixtures stand beside its tests."""
 
 import signal
+import threading
 from importlib.util import find_spec
 
 import pytest
@@ -13,6 +14,15 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 # What a script starts in the background ignores Ctrl-C, and so do its children; but tests end theirs by Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Before the test databases go, the thread that watched the last run closes its connection to them."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("sched-tasks-monitor"):
+            thread.join(5)
 
 
 @pytest.fixture

@@ -13,15 +13,19 @@ GUIDES = [
 ]
 
 
+def installs(page):
+    return any("pip install ./" in command.line for step in steps(page) for command in step.commands)
+
+
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_says_works(page, make_reader):
-    reader = make_reader()
+    reader = make_reader(installs=installs(page))
     reader.follow(page)
     reader.stop()
     reader.run("python manage.py check --fail-level WARNING")
 
 
 def test_what_the_readme_says_works(make_reader):
-    reader = make_reader(site=False)
+    reader = make_reader(site=False, installs=installs(README))
     reader.follow(README)
     reader.stop()

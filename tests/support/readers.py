@@ -65,21 +65,22 @@ def checkout(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory, checkout) -> Path:
-    """An environment with a wheel of the checkout; what is installed beside this Python counts as installed there."""
+    """An environment with a wheel of the checkout, for all that change nothing in it."""
+    return _once(tmp_path_factory, "shelf", lambda environment: _furnish(environment, checkout))
 
-    def make(environment: Path) -> None:
-        venv.create(environment, with_pip=False, symlinks=True)
-        shelved = environment / "shelf"
-        shelved.mkdir()
-        for entry in _packages(Path(sys.prefix)).iterdir():
-            if not entry.name.startswith((*OURS, "__pycache__")) and entry.suffix != ".pth":
-                (shelved / entry.name).symlink_to(entry)
-        (_packages(environment) / "shelf.pth").write_text(f"{shelved}\n")
-        python = environment / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(checkout)], check=True)
-        _put_programs(environment / "bin", python)
 
-    return _once(tmp_path_factory, "shelf", make)
+def _furnish(environment: Path, checkout: Path) -> None:
+    """Make an environment with a wheel of the checkout; what is installed beside this Python counts as installed."""
+    venv.create(environment, with_pip=False, symlinks=True)
+    shelved = environment / "shelf"
+    shelved.mkdir()
+    for entry in _packages(Path(sys.prefix)).iterdir():
+        if not entry.name.startswith((*OURS, "__pycache__")) and entry.suffix != ".pth":
+            (shelved / entry.name).symlink_to(entry)
+    (_packages(environment) / "shelf.pth").write_text(f"{shelved}\n")
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(checkout)], check=True)
+    _put_programs(environment / "bin", python)
 
 
 def _packages(environment: Path) -> Path:
@@ -121,19 +122,26 @@ def tutorial_site(tmp_path_factory, shelf) -> Path:
 
 @pytest.fixture
 def make_reader(tmp_path, shelf, tutorial_site, checkout):
-    """Makes readers: of a guide, with the tutorial's site before them, or with an empty folder and a checkout."""
+    """Makes readers: of a guide, with the tutorial's site before them, or with an empty folder and a checkout.
+
+    Whoever installs the package anew needs an environment of their own: for a moment it is not there.
+    """
     made: list[Reader] = []
 
-    def make(*, site: bool = True, installed: bool = True) -> Reader:
+    def make(*, site: bool = True, installed: bool = True, installs: bool = False) -> Reader:
+        environment = shelf
+        if installs:
+            environment = tmp_path / "environment"
+            _furnish(environment, checkout)
         folder = tmp_path / "reader"
         if site:
             shutil.copytree(tutorial_site, folder)
         else:
             folder.mkdir()
         shutil.copytree(checkout, folder / "django-sched-tasks")
-        reader = Reader(folder, programs=(shelf / "bin",) if installed else ())
+        reader = Reader(folder, programs=(environment / "bin",) if installed else ())
         if installed:
-            reader.env["VIRTUAL_ENV"] = str(shelf)
+            reader.env["VIRTUAL_ENV"] = str(environment)
         made.append(reader)
         return reader
 

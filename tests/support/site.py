@@ -68,11 +68,13 @@ class Process:
             raise AssertionError(f"{self.command} has not ended within {within} s:\n{stacks}") from None
 
     def _stacks(self):
-        """The output, to which each thread of a process that hangs has added where it is."""
+        """The output, to which each thread of a process that hangs has added where it is, and who locks what file."""
+        locks = Path("/proc/locks")
+        held = locks.read_text() if locks.exists() else ""
         self.signal(signal.SIGABRT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(5)
-        return self.log
+        return f"{self.log}\nProcess {self.pid}; locks of files:\n{held}"
 
     def terminate(self, within=PATIENCE):
         """SIGTERM; answers the exit code."""
