@@ -132,7 +132,8 @@ def make_reader(tmp_path, shelf, tutorial_site, checkout):
         environment = shelf
         if installs:
             environment = tmp_path / "environment"
-            _furnish(environment, checkout)
+            # A build leaves files in the tree that it is made from, which the others use as well.
+            _furnish(environment, shutil.copytree(checkout, tmp_path / "tree"))
         folder = tmp_path / "reader"
         if site:
             shutil.copytree(tutorial_site, folder)
