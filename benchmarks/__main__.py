@@ -82,14 +82,17 @@ def run(options: argparse.Namespace, hurry: Hurry) -> dict[str, Any]:
 
 
 def _begun(options: argparse.Namespace) -> tuple[dict[str, Any], dict[Key, dict[str, Any]]]:
-    """What is told of the run, and the rows of its earlier parts."""
+    """What is told of the run, and the rows of its earlier parts; those of another day say so."""
     made = _made(options)
     if not (options.add and options.json and options.json.exists()):
         return {**made, "rows": []}, {}
     earlier = json.loads(options.json.read_text(encoding="utf-8"))
     both = {name: earlier[name] | made[name] for name in ("servers", "packages")}
     rows = {(row["scenario"], row["database"], row["size"], row["contender"]): row for row in earlier["rows"]}
-    return {**earlier, **both}, rows
+    if earlier["began"][:10] == made["began"][:10]:
+        return {**earlier, **both}, rows
+    day = {"measured": earlier["began"][:10]}
+    return {**made, **both}, {key: day | row for key, row in rows.items()}
 
 
 def _write(results: dict[str, Any], path: Path | None) -> None:

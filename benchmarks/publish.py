@@ -73,8 +73,13 @@ def tables(scenario: str, results: Results) -> str:
     """All sizes of a scenario."""
     if scenario not in SCENARIOS:
         raise ValueError(f"The page asks for figures of {scenario!r}; there are {', '.join(SCENARIOS)}.")
-    found = report.tables(row for row in results.rows if row["scenario"] == scenario)
-    return "\n\n".join(f"{table.title}\n\n{table.as_markdown()}" for table in found) or "Not measured."
+    rows = [row for row in results.rows if row["scenario"] == scenario]
+    shown = [f"{table.title}\n\n{table.as_markdown()}" for table in report.tables(rows)]
+    days = sorted({row["measured"] for row in rows if "measured" in row})
+    if days:
+        some = "These" if all("measured" in row for row in rows) else "Some of these"
+        shown.append(f"{some} were measured on {', '.join(days)}, apart from the run of the other tables.")
+    return "\n\n".join(shown) or "Not measured."
 
 
 if __name__ == "__main__":

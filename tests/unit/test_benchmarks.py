@@ -116,6 +116,20 @@ def test_a_part_that_is_added_keeps_the_others_and_replaces_its_own(tmp_path, mo
     assert "SQLite" in results.data["servers"]["sqlite"]
 
 
+def test_what_is_kept_of_another_day_says_so(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **options: {"rate": 100})
+    part = ["--database", "sqlite", "--contender", "ours", "--json", str(path), "--add"]
+    for day, scenario, size in ((1, "burst", "10"), (2, "steady", "10"), (2, "burst", "20")):
+        monkeypatch.setattr("benchmarks.__main__._now", lambda day=day: f"2026-03-0{day}T08:00:00+00:00")
+        assert main([*part, "--scenario", scenario, "--size", size]) == 0
+
+    results = Results.read(path)
+    assert results.data["began"].startswith("2026-03-02")
+    assert "Some of these were measured on 2026-03-01, apart" in publish.tables("burst", results)
+    assert "measured on" not in publish.tables("steady", results)
+
+
 def test_every_option_is_documented():
     page = (publish.ROOT / "docs" / "how-to" / "tune.md").read_text(encoding="utf-8")
     options = {word for action in parser()._actions for word in action.option_strings if word.startswith("--")}
