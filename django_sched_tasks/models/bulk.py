@@ -37,32 +37,12 @@ def update_rows(
             given, params = _given(fields, rows, wrapper)
             cursor.execute(_update_from(model, fields, given, wrapper, where), [params, _keys(rows)])
             return
-        values = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
+        values = _prepared(fields, rows, wrapper)
         if wrapper.vendor == "mysql":
             sql = _update_join(model, fields, len(values), wrapper, where)
             cursor.execute(sql, [value for row in values for value in row])
         else:  # SQLite is in this process: a statement for each row costs no journey
             cursor.executemany(_update_one(model, fields, wrapper, where), [[*row[1:], row[0]] for row in values])
-
-
-def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[Row], *, using: str) -> None:
-    """Insert rows given as plain values; columns that are not named take the database's default."""
-    if not rows:
-        return
-    wrapper = connections[using]
-    fields: list[Any] = [model._meta.get_field(name) for name in names]
-    quote = wrapper.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    values = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
-    size = max(1, (wrapper.features.max_query_params or 20_000) // len(fields))
-    one = f"({', '.join(['%s'] * len(fields))})"
-    with wrapper.cursor() as cursor:
-        for start in range(0, len(values), size):
-            chunk = values[start : start + size]
-            cursor.execute(
-                f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {', '.join([one] * len(chunk))}",
-                [value for row in chunk for value in row],
-            )
 
 
 def insert_derived(
@@ -90,30 +70,21 @@ def insert_derived(
     insert = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT "
     table = f"{quote(source._meta.db_table)} AS source"
     with wrapper.cursor() as cursor:
-        if wrapper.vendor == "postgresql":
-            given, params = _given(fields, rows, wrapper)
-            values = ", ".join(_assigned(field, wrapper) for field in fields)
-            joined = f"{given} JOIN {table} ON source.{key} = given.{quote(fields[0].column)}"
-            cursor.execute(
-                f"{insert}{values}, {derived} FROM {joined} WHERE source.{key} = ANY(%s::bigint[]) ORDER BY row_order",
-                [params, _keys(rows)],
-            )
+        if wrapper.vendor not in ("postgresql", "mysql"):
+            marks = ", ".join(["%s"] * len(fields))
+            sql = f"{insert}{marks}, {derived} FROM {table} WHERE source.{key} = %s"
+            cursor.executemany(sql, [[*row, row[0]] for row in _prepared(fields, rows, wrapper)])
             return
-        prepared = [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
-        if wrapper.vendor == "mysql":
-            given = _selected(fields, len(prepared), wrapper)
-            values = ", ".join(f"given.{quote(field.column)}" for field in fields)
-            joined = f"{given} JOIN {table} ON source.{key} = given.{quote(fields[0].column)}"
-            cursor.execute(
-                f"{insert}{values}, {derived} FROM {joined} ORDER BY row_order",
-                [value for row in prepared for value in row],
-            )
+        params: list[Any]
+        if wrapper.vendor == "postgresql":
+            given, document = _given(fields, rows, wrapper)
+            narrower, params = f" WHERE source.{key} = ANY(%s::bigint[])", [document, _keys(rows)]
         else:
-            values = ", ".join(["%s"] * len(fields))
-            cursor.executemany(
-                f"{insert}{values}, {derived} FROM {table} WHERE source.{key} = %s",
-                [[*row, row[0]] for row in prepared],
-            )
+            given, narrower = _selected(fields, len(rows), wrapper), ""
+            params = [value for row in _prepared(fields, rows, wrapper) for value in row]
+        values = ", ".join(_assigned(field, wrapper) for field in fields)
+        joined = f"{given} JOIN {table} ON source.{key} = given.{quote(fields[0].column)}"
+        cursor.execute(f"{insert}{values}, {derived} FROM {joined}{narrower} ORDER BY row_order", params)
 
 
 def _columns(model: type[models.Model], names: Iterable[str], wrapper: BaseDatabaseWrapper) -> list[str]:
@@ -144,12 +115,17 @@ def _as_json(field: Any, value: Any) -> Any:
 
 def _assigned(field: Any, wrapper: BaseDatabaseWrapper) -> str:
     column = f"given.{wrapper.ops.quote_name(field.column)}"
-    return f"{column}::jsonb" if isinstance(field, models.JSONField) else column
+    is_text = wrapper.vendor == "postgresql" and isinstance(field, models.JSONField)
+    return f"{column}::jsonb" if is_text else column
 
 
 def _keys(rows: Sequence[Row]) -> str:
     """The list of their keys, by which the planner knows how many there are."""
     return f"{{{','.join(str(row[0]) for row in rows)}}}"
+
+
+def _prepared(fields: Sequence[Any], rows: Sequence[Row], wrapper: BaseDatabaseWrapper) -> list[list[Any]]:
+    return [[_prepare(field, value, wrapper) for field, value in zip(fields, row, strict=True)] for row in rows]
 
 
 def _prepare(field: Any, value: Any, wrapper: BaseDatabaseWrapper) -> Any:

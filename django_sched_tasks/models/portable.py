@@ -1,8 +1,9 @@
-"""The engine's busiest changes of state on SQLite and MariaDB, which PostgreSQL makes in one statement.
+"""The engine's busiest statements, as every database understands them.
 
-They are for :mod:`django_sched_tasks.models.transitions` and its neighbours, which keep the rules. They are said in SQL
-because on SQLite the ORM takes longer to build such a statement than the database to carry it out, and these are built
-for every few runs. What is locked is locked in the order of the ids.
+On SQLite and MariaDB they are carried out for every few runs; on PostgreSQL a single statement does most of that, and
+these the rest. They are for :mod:`django_sched_tasks.models.transitions` and its neighbours, which keep the rules. They
+are said in SQL because on SQLite the ORM takes longer to build such a statement than the database to carry it out. What
+is locked is locked in the order of the ids.
 """
 
 from __future__ import annotations

@@ -1,12 +1,21 @@
 """The tables: who writes which column, what plain SQL gets, and what the database refuses."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from django_sched_tasks import operations, planning
-from django_sched_tasks.models import ExecutionStatus, NodeState, SchedulerNode, SchedulerTask, TaskExecution
-from django_sched_tasks.models.bulk import insert_rows, update_rows
+from django_sched_tasks.models import (
+    ExecutionStatus,
+    NodeState,
+    SchedulerNode,
+    SchedulerTask,
+    TaskExecution,
+    portable,
+)
+from django_sched_tasks.models.bulk import insert_derived, update_rows
 from django_sched_tasks.models.indexes import PartialIndex
 
 
@@ -195,13 +204,28 @@ def test_update_rows_leaves_what_does_not_meet_the_condition(make):
     assert list(SchedulerTask.objects.order_by("pk").values_list("name", flat=True)) == ["A", "Task"]
 
 
-@pytest.mark.django_db
-def test_insert_rows_takes_more_rows_than_a_statement_has_parameters(now):
+def test_insert_derived_takes_more_rows_than_a_statement_has_parameters_and_keeps_their_order(make, now):
     count = 300
-    values = [("T", "j", "f", "manual", now, now, str(number), "queued") for number in range(count)]
-    columns = ("task_name", "job_id", "func", "kind", "fire_at", "run_at", "request", "status")
-    insert_rows(TaskExecution, columns, values, using="default")
-    assert TaskExecution.objects.filter(covers=1, args=[], queue="default").count() == count
+    task = make(queue="mail")
+    times = [now + timedelta(seconds=number) for number in reversed(range(count))]
+    values = [(task.pk, "manual", "queued", at, at, str(number)) for number, at in enumerate(times)]
+    columns = ("task", "kind", "status", "fire_at", "run_at", "request")
+    taken = {"task_name": "name", "job_id": "job_id", "func": "func", "args": "args", "queue": "queue"}
+    insert_derived(TaskExecution, SchedulerTask, taken, columns, values, using="default")
+    assert TaskExecution.objects.filter(covers=1, args=[], queue="mail", job_id=task.job_id).count() == count
+    assert list(TaskExecution.objects.order_by("pk").values_list("fire_at", flat=True)) == times
+
+
+def test_more_executions_are_locked_and_started_than_a_statement_has_parameters(make, now):
+    task, count = make(), 2 * portable.CHUNK + 1
+    many = [
+        TaskExecution(task=task, kind="manual", status="queued", fire_at=now, run_at=now, request=str(number))
+        for number in range(count)
+    ]
+    ids = [execution.pk for execution in TaskExecution.objects.bulk_create(many)]
+    assert portable.lock_own(ids, None, using="default") == [(pk, "queued") for pk in sorted(ids)]
+    portable.start(ids, now, using="default")
+    assert TaskExecution.objects.filter(status="running", started_at=now).count() == count
 
 
 # Partial indexes.
