@@ -6,15 +6,13 @@ With an empty ``COMMANDS``, which is the default, this function cannot be schedu
 from __future__ import annotations
 
 from django.core.management import call_command
-from django.utils.translation import gettext as _
 
-from django_sched_tasks import conf
+from django_sched_tasks import registry
 from django_sched_tasks.exceptions import SchedTasksError
 
 
 def run_command(name: str, *arguments: str | float) -> None:
     """Run a management command that the setting COMMANDS names, with arguments as on a command line."""
-    if name not in conf.commands():
-        text = _("The management command %(name)r may not be scheduled. SCHED_TASKS['COMMANDS'] allows: %(names)s.")
-        raise SchedTasksError(text % {"name": name, "names": ", ".join(conf.commands()) or "-"})
+    if found := registry.command_problem(name):
+        raise SchedTasksError(found)
     call_command(name, *map(str, arguments))

@@ -8,7 +8,7 @@ The modules here, from the ground up; each imports only earlier ones: marks, mod
 resolution, catalogue, description, inputs, arguments, secrets.
 """
 
-from django_sched_tasks.registry.arguments import check_arguments
+from django_sched_tasks.registry.arguments import check_arguments, command_problem
 from django_sched_tasks.registry.catalogue import check
 from django_sched_tasks.registry.description import ParameterInfo, functions
 from django_sched_tasks.registry.discovery import autodiscover, import_failures
@@ -28,6 +28,7 @@ __all__ = [
     "check",
     "check_arguments",
     "clear_cache",
+    "command_problem",
     "declarations",
     "functions",
     "hidden_arguments",

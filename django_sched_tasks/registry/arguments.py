@@ -41,10 +41,16 @@ def check_arguments(resolved: ResolvedFunction, args: object, kwargs: object) ->
 def _check_command(args: list[Any], kwargs: dict[str, Any]) -> None:
     """It is refused again when it runs; now somebody is there to read why."""
     where, name = ("args", args[0]) if args else ("kwargs", kwargs["name"])
-    if name not in conf.commands():
-        text = _("The management command %(name)r may not be scheduled. SCHED_TASKS['COMMANDS'] allows: %(names)s.")
-        shown = clean_text(str(name), 80)
-        raise InvalidFunction({where: text % {"name": shown, "names": ", ".join(conf.commands()) or "-"}})
+    if found := command_problem(name):
+        raise InvalidFunction({where: found})
+
+
+def command_problem(name: object) -> str:
+    """Why a management command may not be scheduled; "" where COMMANDS names it."""
+    if name in conf.commands():
+        return ""
+    text = _("The management command %(name)r may not be scheduled. SCHED_TASKS['COMMANDS'] allows: %(names)s.")
+    return text % {"name": clean_text(str(name), 80), "names": ", ".join(conf.commands()) or "-"}
 
 
 def _check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
