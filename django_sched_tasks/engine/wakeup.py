@@ -52,7 +52,7 @@ def peek(using: str, *extra: str) -> Peek:
         f"({EARLIEST_RUN.format(execution=execution)})",
         *extra,
     )
-    with wrapper.cursor() as cursor:
+    with database.busy_cursor(using) as cursor:
         cursor.execute(f"SELECT {', '.join(expressions)}", ())
         now, plan_at, run_at, *values = cursor.fetchone()
     return Peek(database.as_instant(now), database.as_instant(plan_at), database.as_instant(run_at), tuple(values))

@@ -29,5 +29,21 @@ class PartialIndex(models.Index):
         self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, using: str = "", **options: Any
     ) -> Statement:
         supported = schema_editor.connection.features.supports_partial_indexes
-        index = models.Index(fields=self.fields, name=self.name, condition=self.where if supported else None)
+        index = models.Index(
+            fields=self._fields_on(schema_editor.connection.vendor),
+            name=self.name,
+            condition=self.where if supported else None,
+        )
         return index.create_sql(model, schema_editor, using=using, **options)
+
+    def _fields_on(self, vendor: str) -> list[str]:
+        """PostgreSQL drops from a query what the index's condition says already.
+
+        A column that the condition says to be NULL is then no way into the index there: led by one, it would be read
+        from end to end.
+        """
+        fields = list(self.fields)
+        if vendor != "postgresql":
+            return fields
+        rest = [name for name in fields if (f"{name}__isnull", True) not in self.where.children]
+        return rest or fields

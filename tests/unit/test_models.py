@@ -1,8 +1,10 @@
 """The tables: who writes which column, what plain SQL gets, and what the database refuses."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
@@ -236,6 +238,24 @@ def test_a_partial_index_is_one_where_the_database_knows_such(db):
     sql = str(index.create_sql(TaskExecution, connection.schema_editor(collect_sql=True)))
     assert ("WHERE" in sql) == connection.features.supports_partial_indexes
     assert "finished_at" in sql
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL, which drops what a condition says")
+def test_open_executions_are_found_by_their_task(db):
+    definition = "SELECT indexdef FROM pg_indexes WHERE indexname = 'sched_execution_open'"
+    migration = import_module("django_sched_tasks.migrations.0006_open_by_task")
+    with connection.cursor() as cursor:
+        cursor.execute(definition)
+        assert "(task_id) WHERE" in cursor.fetchone()[0]
+        cursor.execute("DROP INDEX sched_execution_open")
+        cursor.execute(
+            "CREATE INDEX sched_execution_open ON sys_scheduler_execution (finished_at, task_id) "
+            "WHERE finished_at IS NULL"
+        )
+        with connection.schema_editor(atomic=False) as editor:
+            migration.rebuild(apps, editor)
+        cursor.execute(definition)
+        assert "(task_id) WHERE" in cursor.fetchone()[0]
 
 
 def test_a_partial_index_survives_a_migration():
