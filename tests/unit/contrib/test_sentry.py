@@ -40,7 +40,7 @@ def sent(server, monkeypatch, db):
 
     yield sent
     sentry_sdk.get_client().close(timeout=2)
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False)  # which would wrap Django for all tests after it
     signals.execution_finished.disconnect(dispatch_uid=reports.__name__)
 
 
