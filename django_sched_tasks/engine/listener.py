@@ -8,6 +8,8 @@ pooler that shares sessions swallows them; then the loop polls as it does on oth
 from __future__ import annotations
 
 import logging
+import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -19,7 +21,6 @@ from django_sched_tasks import conf, database
 from django_sched_tasks.engine.node import Node
 
 CHANNEL = "sys_scheduler"
-PATIENCE = 1.0  # seconds after which the thread looks whether it is to stop
 LONGEST_PAUSE = 10.0
 SLACK = 2.0  # seconds that a sign of life may be late
 
@@ -39,26 +40,33 @@ class Listener:
         self._on_change = on_change
         self._own_sessions = own_sessions
         self._stop = threading.Event()
+        self._waker: socket.socket | None = None
         self._heard_at: float | None = None
         self._said_deaf = False
         self._thread = threading.Thread(target=self._run, name="sched-tasks-listener", daemon=True)
 
     def start(self) -> None:
         if connections[self._node.using].vendor == "postgresql" and _driver_can_wait():
+            self._waker, self._woken = socket.socketpair()
             self._thread.start()
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
-        if self._thread.is_alive():
+        if self._waker is not None:
+            self._waker.close()  # which the other end hears
             self._thread.join(timeout)
 
     @property
     def hears(self) -> bool:
         """Whether notifications get through: it has heard this node's own signs of life, up to the latest."""
         heard_at = self._heard_at
-        return heard_at is not None and time.monotonic() - heard_at < 2 * conf.heartbeat_interval() + SLACK
+        return heard_at is not None and time.monotonic() - heard_at < _patience()
 
     def _run(self) -> None:
+        with self._woken:
+            self._keep_hearing()
+
+    def _keep_hearing(self) -> None:
         failures = 0
         while not self._stop.wait(min(failures, LONGEST_PAUSE)):
             try:
@@ -85,25 +93,35 @@ class Listener:
         return wrapper.connection
 
     def _hear(self, session: Any) -> None:
-        own_sign = f"node {self._node.id}"
+        """The driver's own wait looks ten times a second for a signal of the process; this one sleeps."""
         began = time.monotonic()
-        while not self._stop.is_set():
-            for notification in session.notifies(timeout=PATIENCE, stop_after=1):
-                own_sign = f"node {self._node.id}"  # it changes when others have declared us dead
-                if notification.payload == own_sign:
-                    self._heard_at = time.monotonic()
-                elif not notification.payload.startswith("node ") and notification.pid not in self._own_sessions():
-                    self._on_change()
-            self._say_if_deaf(began)
+        with selectors.DefaultSelector() as selector:
+            selector.register(session, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._stop.is_set():
+                for notification in session.notifies(timeout=0):
+                    self._heed(notification)
+                self._say_if_deaf(began)
+                selector.select(_patience())
+
+    def _heed(self, notification: Any) -> None:
+        if notification.payload == f"node {self._node.id}":  # which changes when others have declared us dead
+            self._heard_at = time.monotonic()
+        elif not notification.payload.startswith("node ") and notification.pid not in self._own_sessions():
+            self._on_change()
 
     def _say_if_deaf(self, began: float) -> None:
-        patience = 2 * conf.heartbeat_interval() + SLACK
-        if not self._said_deaf and not self.hears and time.monotonic() - began > patience:
+        if not self._said_deaf and not self.hears and time.monotonic() - began >= _patience():
             self._said_deaf = True
             logger.warning(
                 "Notifications do not get through, as behind a pooler that shares sessions: polling every %g s.",
                 conf.poll_interval(),
             )
+
+
+def _patience() -> float:
+    """Seconds without a sign of life of its own after which a node counts as deaf."""
+    return 2 * conf.heartbeat_interval() + SLACK
 
 
 def _driver_can_wait() -> bool:
