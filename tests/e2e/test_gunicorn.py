@@ -1,6 +1,7 @@
 """A site that has installed the app and no more, under gunicorn with four workers."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -83,6 +84,8 @@ def test_a_site_that_was_never_migrated_serves_and_schedules_once_it_is(empty_da
     site.wait_for_node()
     site.wait_for_effects(2, within=10)
     assert len(site.live_nodes()) == 1
-    assert server.log.count("run 'manage.py migrate'") == 1
+    # Each obstacle is told once; a try between two migrations may meet another one.
+    obstacles = re.findall("waits for the database: (.+)", server.log)
+    assert len(obstacles) == len(set(obstacles))
     assert server.terminate() == 0
     check_accounts(site)
