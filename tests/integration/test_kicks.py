@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from django_sched_tasks import registry
+from django_sched_tasks import database, registry
 from django_sched_tasks.engine.clock import DatabaseClock
 from django_sched_tasks.engine.node import Node
 from django_sched_tasks.engine.recorder import Recorder
@@ -29,7 +29,7 @@ def test_starts_that_are_not_won_make_room_for_the_rest_of_the_backlog():
     for item in claims:
         recorder.accept(item, function)
     with at_work(executor, recorder):
-        until(lambda: TaskExecution.objects.get(pk=rows[4].pk).status == "succeeded", within=5)
+        soon(lambda: TaskExecution.objects.get(pk=rows[4].pk).status == "succeeded")
     assert recorder.slots_in_use() == 0
 
 
@@ -55,7 +55,7 @@ def test_an_execution_that_was_claimed_before_a_death_and_again_after_it_is_call
     recorder.accept(claim(row, uuid.uuid4()), function)
     recorder.accept(claim(row, node.id), function)
     with at_work(executor, recorder):
-        until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
+        soon(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded")
         until(recorder.is_idle, within=5)
     assert [given.node_id for given in executor.given] == [node.id]
     assert recorder.slots_in_use() == 0
@@ -71,7 +71,7 @@ def test_an_execution_that_a_node_claims_twice_before_it_learns_of_its_death_is_
     recorder.accept(claim(row, node.id), function)
     recorder.accept(claim(row, node.id), function)
     with at_work(executor, recorder):
-        until(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded", within=5)
+        soon(lambda: TaskExecution.objects.get(pk=row.pk).status == "succeeded")
         until(recorder.is_idle, within=5)
     assert len(executor.given) == 1
     assert recorder.slots_in_use() == 0
@@ -106,7 +106,7 @@ def test_an_executor_that_refuses_a_run_fails_it_and_the_others_go_on():
     for row in rows:
         recorder.accept(claim(row, node.id), function)
     with at_work(executor, recorder):
-        until(lambda: not TaskExecution.objects.open().exists(), within=5)
+        soon(lambda: not TaskExecution.objects.open().exists())
     told = list(TaskExecution.objects.order_by("pk").values_list("status", "error"))
     assert told == [("failed", "RuntimeError: no room for this one"), ("succeeded", "")]
 
@@ -120,6 +120,11 @@ def at_work(executor, recorder):
     finally:
         recorder.stop(5)
         executor.shutdown()
+
+
+def soon(condition):
+    """An in-memory SQLite refuses to be read, at once, while another thread writes: such a question is asked again."""
+    until(lambda: database.retrying(condition), within=5)
 
 
 def recording(executor):
