@@ -40,7 +40,6 @@ class Listener:
         self._on_change = on_change
         self._own_sessions = own_sessions
         self._stop = threading.Event()
-        self._waker: socket.socket | None = None
         self._heard_at: float | None = None
         self._said_deaf = False
         self._thread = threading.Thread(target=self._run, name="sched-tasks-listener", daemon=True)
@@ -51,9 +50,12 @@ class Listener:
             self._thread.start()
 
     def stop(self, timeout: float) -> None:
+        if self._thread.is_alive():
+            # A word, and not the end of the line: a child that a function has forked holds a copy of it open. The
+            # thread closes it once it is to stop, so it comes first.
+            self._waker.send(b"\0")
         self._stop.set()
-        if self._waker is not None:
-            self._waker.close()  # which the other end hears
+        if self._thread.is_alive():
             self._thread.join(timeout)
 
     @property
@@ -63,7 +65,7 @@ class Listener:
         return heard_at is not None and time.monotonic() - heard_at < _patience()
 
     def _run(self) -> None:
-        with self._woken:
+        with self._waker, self._woken:
             self._keep_hearing()
 
     def _keep_hearing(self) -> None:

@@ -11,6 +11,16 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
+FORKING = """
+
+def leave_a_child():
+    import os
+    import time
+
+    if os.fork() == 0:
+        time.sleep(15)
+        os._exit(0)
+"""
 YEARLY = {"trigger": "cron", "trigger_args": {"month": 1, "day": 1}}
 
 
@@ -32,6 +42,21 @@ def test_an_edit_is_seen_long_before_the_next_poll(empty_database, make_site):
     node.wait_for_log("Notifications do not get through|Traceback", within=15)
     assert node.terminate() == 0
     assert "Traceback" not in node.log
+
+
+@on("postgresql")
+def test_a_child_that_a_function_leaves_behind_does_not_hold_up_the_end(database, make_site):
+    """A forked child keeps copies of all that its parent has open."""
+    site = make_site(database, settings="SCHED_TASKS = {'HEARTBEAT_INTERVAL': 30, 'NODE_TIMEOUT': 90}")
+    tasks = site.path / "warehouse/tasks.py"
+    site.write("warehouse/tasks.py", tasks.read_text() + FORKING)
+    node = site.runscheduler()
+    task = site.add(name="forks", func="warehouse.tasks:leave_a_child", **YEARLY)
+    site.run(task)
+    site.wait_for_execution(within=10, task_id=task, status="succeeded")
+    began = time.monotonic()
+    assert node.terminate() == 0
+    assert time.monotonic() - began < 4
 
 
 @on("postgresql")
